@@ -1,0 +1,122 @@
+/** The whole contract with the native addon, typed in one file. What is here is what native/addon exports. */
+
+/** Stops native work from outside: `cancel()` is seen inside a running step. One object serves one call. */
+export interface NativeCancellation {
+  cancel(): void;
+}
+
+/** What a model is, read from its configuration and its tensor shapes. */
+export interface NativeModelInfo {
+  /** `sd1`, `sd2` or `custom` (another size of the same architecture). */
+  family: string;
+  /** `safetensors`, `gguf` or `diffusers`. */
+  format: string;
+  /** Which parts the file has. */
+  components: { unet: boolean; vae: boolean; textEncoder: boolean };
+  textEncoder?: { layers: number; width: number; heads: number; vocabularySize: number; contextLength: number };
+  unet?: { inChannels: number; outChannels: number; contextWidth: number; blockChannels: number[] };
+  vae?: { latentChannels: number; scalingFactor: number; downscale: number };
+  prediction: {
+    type: 'epsilon' | 'v_prediction';
+    betaSchedule: string;
+    betaStart: number;
+    betaEnd: number;
+    trainSteps: number;
+  };
+  /** Layers of the text encoder that the family leaves out at the end (0 for SD 1, 1 for SD 2 files with all layers). */
+  skippedTextLayers: number;
+  /** The token that fills a prompt's window: end-of-text for SD 1, 0 for SD 2. */
+  padToken: 'end' | 'zero';
+  /** The file's own suggestions for a request, as JSON text; empty where it brings none. */
+  defaults: string;
+  /** The tokenizer's merges, one a line; empty where the file brings none (CLIP's own vocabulary is meant). */
+  merges: string;
+  /** The number format that most weights have, e.g. `f16`; only on loaded models. */
+  precision?: string;
+  parameters: number;
+  /** Bytes of the loaded weights, or of the tensors in the file. */
+  weightBytes: number;
+}
+
+export interface NativeLoadOptions {
+  precision: string;
+  threads: number;
+  memoryBudgetBytes: number;
+}
+
+/** Conditioning of a request, kept native: embeddings and the cross-attention keys and values made from them. */
+export interface NativeContext {
+  /** How many conditionings it holds. */
+  readonly rows: number;
+  dispose(): void;
+}
+
+/** Seconds and memory of the work so far, by stage. */
+export interface NativeStats {
+  encodeTextSeconds: number;
+  contextSeconds: number;
+  predictNoiseSeconds: number;
+  decodeSeconds: number;
+  encodeSeconds: number;
+  /** Multiply-adds counted twice, of the last predictNoise and decode. */
+  predictNoiseFlops: number;
+  decodeFlops: number;
+  /** Bytes of the compute buffers that are allocated now. */
+  computeBytes: number;
+}
+
+export interface NativeModel {
+  readonly info: NativeModelInfo;
+  /** `ids` int32 `[rows, tokens]` -> f32 `[rows, tokens, width]`; the last `skipLayers` layers are left out, the final norm is applied. */
+  encodeText(
+    ids: Int32Array,
+    rows: number,
+    skipLayers: number,
+    cancellation: NativeCancellation | null,
+  ): Promise<Float32Array>;
+  /** f32 `[rows, tokens, width]` -> the context that {@link NativeModel.predictNoise} takes. */
+  createContext(
+    embeddings: Float32Array,
+    rows: number,
+    cancellation: NativeCancellation | null,
+  ): Promise<NativeContext>;
+  /** `latents` f32 `[n, channels, height, width]`, scaled as the network wants them -> f32 `[rows, n, channels, height, width]`. */
+  predictNoise(
+    latents: Float32Array,
+    shape: readonly [n: number, channels: number, height: number, width: number],
+    timestep: number,
+    context: NativeContext,
+    cancellation: NativeCancellation | null,
+  ): Promise<Float32Array>;
+  /** f32 `[n, channels, height, width]` latents (unscaled by the VAE's factor natively) -> f32 `[n, 3, H, W]` in -1..1, not clamped. */
+  decode(
+    latents: Float32Array,
+    shape: readonly [number, number, number, number],
+    cancellation: NativeCancellation | null,
+  ): Promise<Float32Array>;
+  /** f32 `[n, 3, H, W]` in -1..1 -> the mean of the latent distribution times the scaling factor, f32 `[n, channels, H/f, W/f]`. */
+  encode(
+    pixels: Float32Array,
+    shape: readonly [number, number, number, number],
+    cancellation: NativeCancellation | null,
+  ): Promise<Float32Array>;
+  stats(): Promise<NativeStats>;
+  /** Ends the engine thread after the work in hand and frees the weights; later calls reject with `DISPOSED`. */
+  dispose(): Promise<void>;
+}
+
+export interface NativeAddon {
+  readonly ggmlVersion: string;
+  /** The instruction set of the CPU kernels in use: `scalar`, `avx2` or `avx512`. */
+  readonly isa: string;
+  Cancellation: new () => NativeCancellation;
+  /** Reads headers only. */
+  inspect(path: string): Promise<NativeModelInfo>;
+  /** `onProgress` hears 0..1 on the JavaScript thread. */
+  load(
+    path: string,
+    options: NativeLoadOptions,
+    cancellation: NativeCancellation | null,
+    onProgress: ((fraction: number) => void) | null,
+  ): Promise<NativeModel>;
+}

@@ -1,0 +1,12 @@
+// attention_task() for any CPU.
+#include "native/kernels/attention/task.h"
+#include "native/kernels/attention/variants.h"
+#include "native/kernels/simd/f32x4.h"
+
+namespace nd::kernels::scalar {
+
+void attention_task(const AttentionArgs& args, int64_t task) {
+    AttentionTask<F32x4>(args, task).run();
+}
+
+}  // namespace nd::kernels::scalar

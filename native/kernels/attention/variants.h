@@ -1,0 +1,18 @@
+// The compiled variants of attention_task(), and how attention is cut: by shape alone, never by threads.
+#pragma once
+
+#include "native/kernels/attention/attention.h"
+#include "native/kernels/cpu.h"
+
+namespace nd::kernels {
+
+ND_VARIANTS(void attention_task(const AttentionArgs& args, int64_t task))
+
+struct AttentionPlan {
+    int64_t chunk, chunks;  // queries of a task, tasks of a head; the chunk is a multiple of 32
+    int64_t keys;           // that are held in the cache at a time; a multiple of 24
+};
+
+AttentionPlan attention_plan(const AttentionArgs& args);
+
+}  // namespace nd::kernels

@@ -1,0 +1,24 @@
+// The norm tasks for AVX2 with FMA.
+#include "native/kernels/norm/variants.h"
+
+#if ND_X86
+
+#include "native/kernels/norm/group_norm.h"
+#include "native/kernels/norm/layer_norm.h"
+#include "native/kernels/simd/f32x8.h"
+
+namespace nd::kernels::avx2 {
+
+void group_norm_sums_task(const GroupNormArgs& args, int64_t task) {
+    group_norm_sums<F32x8>(args, task);
+}
+void group_norm_apply_task(const GroupNormArgs& args, int64_t task) {
+    group_norm_apply<F32x8>(args, task);
+}
+void layer_norm_task(const LayerNormArgs& args, int64_t task) {
+    layer_norm<F32x8>(args, task);
+}
+
+}  // namespace nd::kernels::avx2
+
+#endif

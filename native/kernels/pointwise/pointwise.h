@@ -1,0 +1,43 @@
+// Operations that touch each value once: activations, gated activations, concatenation of channels.
+#pragma once
+
+#include <cstdint>
+
+namespace nd::kernels {
+
+enum class Activation { silu, gelu, gelu_tanh, quick_gelu };  // gelu is the exact one, with erf
+
+struct ActivationArgs {
+    Activation kind = Activation::silu;
+    const float* x = nullptr;
+    float* y = nullptr;  // may be x
+    int64_t size = 0;
+};
+
+int64_t activation_tasks(const ActivationArgs& args);
+void activation_task(const ActivationArgs& args, int64_t task);
+void activation_reference(const ActivationArgs& args);
+
+// GEGLU (arXiv 2002.05202) as diffusers has it: x is [rows, 2 * channels], y = x[:, :channels] * gelu(x[:, channels:]).
+struct GegluArgs {
+    const float* x = nullptr;
+    float* y = nullptr;
+    int64_t rows = 0, channels = 0;
+};
+
+int64_t geglu_tasks(const GegluArgs& args);
+void geglu_task(const GegluArgs& args, int64_t task);
+void geglu_reference(const GegluArgs& args);
+
+// y[row] = a[row] followed by b[row].
+struct ConcatArgs {
+    const float* a = nullptr;
+    const float* b = nullptr;
+    float* y = nullptr;
+    int64_t rows = 0, a_channels = 0, b_channels = 0;
+};
+
+int64_t concat_tasks(const ConcatArgs& args);
+void concat_task(const ConcatArgs& args, int64_t task);
+
+}  // namespace nd::kernels

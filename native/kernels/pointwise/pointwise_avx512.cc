@@ -1,0 +1,20 @@
+// The pointwise tasks for AVX-512.
+#include "native/kernels/pointwise/variants.h"
+
+#if ND_X86
+
+#include "native/kernels/pointwise/tasks.h"
+#include "native/kernels/simd/f32x16.h"
+
+namespace nd::kernels::avx512 {
+
+void activation_task(const ActivationArgs& args, int64_t task) {
+    activate<F32x16>(args, task);
+}
+void geglu_task(const GegluArgs& args, int64_t task) {
+    gate<F32x16>(args, task);
+}
+
+}  // namespace nd::kernels::avx512
+
+#endif

@@ -1,0 +1,15 @@
+// The pointwise tasks for any CPU.
+#include "native/kernels/pointwise/tasks.h"
+#include "native/kernels/pointwise/variants.h"
+#include "native/kernels/simd/f32x4.h"
+
+namespace nd::kernels::scalar {
+
+void activation_task(const ActivationArgs& args, int64_t task) {
+    activate<F32x4>(args, task);
+}
+void geglu_task(const GegluArgs& args, int64_t task) {
+    gate<F32x4>(args, task);
+}
+
+}  // namespace nd::kernels::scalar

@@ -1,0 +1,146 @@
+// Reads a model folder as diffusers' save_pretrained writes it: a folder for each component, with its config.json.
+#include "native/weights/diffusers_folder.h"
+
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "native/error.h"
+#include "native/weights/checks.h"
+#include "native/weights/safetensors.h"
+
+namespace nd::weights {
+
+namespace {
+
+struct Component {
+    const char* folder;
+    const char* weights;  // the stem of its weight files
+};
+
+constexpr Component kFolders[] = {
+    {"unet", "diffusion_pytorch_model"}, {"vae", "diffusion_pytorch_model"}, {"text_encoder", "model"}};
+
+constexpr size_t kMaxTextBytes = 64u << 20;
+
+bool exists(const std::string& path) {
+    std::error_code ignored;
+    return std::filesystem::exists(native_path(path), ignored);
+}
+
+std::string read_text(const std::string& path) {
+    const MappedFile file(path);
+    if (file.bytes().size() > kMaxTextBytes) {
+        fail("FILE_INVALID", path, ": expected at most ", kMaxTextBytes, " bytes of text, got ", file.bytes().size());
+    }
+    return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+nlohmann::json read_json(const std::string& path) {
+    return parse_object(read_text(path), path);
+}
+
+void add_weights(DiffusersFolder& folder, const std::string& path, const std::string& prefix) {
+    folder.files.push_back(std::make_unique<MappedFile>(path));
+    FileContents contents = read_safetensors(*folder.files.back());
+    for (auto& [name, tensor] : contents.tensors) {
+        if (!folder.contents.tensors.emplace(prefix + name, std::move(tensor)).second) {
+            fail("FILE_INVALID", path, ": tensor ", printable(name), " is in another file of the model as well");
+        }
+    }
+    for (auto& [name, type] : contents.unreadable) folder.contents.unreadable.emplace(prefix + name, std::move(type));
+}
+
+// {"weight_map": {tensor: file}}
+void add_shards(DiffusersFolder& folder, const std::string& directory, const std::string& index,
+                const std::string& prefix) {
+    const nlohmann::json json = read_json(index);
+    const auto map = json.find("weight_map");
+    if (map == json.end() || !map->is_object()) fail("FILE_INVALID", index, ": expected an object weight_map");
+    std::set<std::string> shards;
+    for (const auto& [name, file] : map->items()) {
+        const std::string shard = file.is_string() ? file.get<std::string>() : "";
+        // A name with a folder in it could point anywhere on the machine.
+        if (shard.empty() || shard == ".." || shard.find_first_of("/\\:") != std::string::npos) {
+            fail("FILE_INVALID", index, ": expected a file name for tensor ", printable(name), ", got ",
+                 printable(file.dump()));
+        }
+        shards.insert(shard);
+    }
+    for (const std::string& shard : shards) add_weights(folder, directory + "/" + shard, prefix);
+    for (const auto& [name, file] : map->items()) {
+        const std::string full = prefix + name;
+        if (!folder.contents.tensors.count(full) && !folder.contents.unreadable.count(full)) {
+            fail("FILE_INVALID", index, ": tensor ", printable(name), " is in none of the files");
+        }
+    }
+}
+
+bool add_component(DiffusersFolder& folder, const std::string& directory, const Component& component) {
+    const std::string prefix = std::string(component.folder) + ".";
+    const std::string stem = directory + "/" + component.weights;
+    for (const std::string variant : {"", ".fp16"}) {
+        const std::string file = stem + variant + ".safetensors";
+        if (exists(file)) return add_weights(folder, file, prefix), true;
+        for (const std::string& index : {file + ".index.json", stem + ".safetensors.index" + variant + ".json"}) {
+            if (exists(index)) return add_shards(folder, directory, index, prefix), true;
+        }
+    }
+    for (const char* pickle : {"/diffusion_pytorch_model.bin", "/pytorch_model.bin"}) {
+        if (!exists(directory + pickle)) continue;
+        fail("UNSUPPORTED_TYPE", directory, pickle,
+             ": a PyTorch pickle can run code and is not read: convert it to safetensors ",
+             "(diffusers: pipeline.save_pretrained(folder, safe_serialization=True))");
+    }
+    return false;
+}
+
+// Drops the first line of merges.txt, "#version: 0.2", and carriage returns.
+std::string read_merges(const std::string& path) {
+    std::string text = read_text(path);
+    if (text.starts_with("#version")) text.erase(0, std::min(text.find('\n'), text.size() - 1) + 1);
+    std::erase(text, '\r');
+    return text;
+}
+
+void refuse_other_families(const std::string& path) {
+    for (const char* part : {"transformer", "text_encoder_2", "prior"}) {
+        if (!exists(path + "/" + part)) continue;
+        std::string kind = "a model of another family";
+        if (exists(path + "/model_index.json")) {
+            const nlohmann::json index = read_json(path + "/model_index.json");
+            const auto name = index.find("_class_name");
+            if (name != index.end() && name->is_string()) kind = printable(name->get<std::string>());
+        }
+        fail("UNKNOWN_ARCHITECTURE", path, ": expected Stable Diffusion 1 or 2, but the folder holds ", part, "/, as ",
+             kind, " does");
+    }
+}
+
+}  // namespace
+
+DiffusersFolder read_diffusers_folder(const std::string& path) {
+    refuse_other_families(path);
+    if (exists(path + "/model_index.json")) read_json(path + "/model_index.json");  // optional, but not damaged
+
+    DiffusersFolder folder;
+    folder.config = nlohmann::json::object();
+    bool found = false;
+    for (const Component& component : kFolders) {
+        const std::string directory = path + "/" + component.folder;
+        if (!exists(directory)) continue;
+        found = add_component(folder, directory, component) || found;
+        if (exists(directory + "/config.json")) folder.config[component.folder] = read_json(directory + "/config.json");
+    }
+    if (!found) {
+        fail("UNKNOWN_ARCHITECTURE", path, ": expected a diffusers folder with unet/, vae/ or text_encoder/ and their ",
+             ".safetensors inside");
+    }
+    const std::string scheduler = path + "/scheduler/scheduler_config.json";
+    if (exists(scheduler)) folder.config["scheduler"] = read_json(scheduler);
+    const std::string merges = path + "/tokenizer/merges.txt";
+    if (exists(merges)) folder.merges = read_merges(merges);
+    return folder;
+}
+
+}  // namespace nd::weights

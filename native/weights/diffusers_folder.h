@@ -1,0 +1,28 @@
+// Reads a model folder as diffusers' save_pretrained writes it: a folder for each component, with its config.json.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "json.hpp"
+#include "native/weights/mapped_file.h"
+#include "native/weights/tensor_source.h"
+
+namespace nd::weights {
+
+struct DiffusersFolder {
+    std::vector<std::unique_ptr<MappedFile>> files;  // the tensors point into them
+    FileContents contents;                           // under the file's names behind `unet.`, `vae.`, `text_encoder.`
+    nlohmann::json config;  // keys "unet", "vae", "text_encoder", "scheduler", as far as they are there
+    std::string merges;     // of tokenizer/merges.txt, one a line, without its version line
+};
+
+// Components that are not there are left out. Of each component's weights the first is taken of: one file, a list of
+// shards
+// (*.safetensors.index.json), and both again of variant fp16. Throws FILE_INVALID naming the file, UNSUPPORTED_TYPE
+// where the weights are there as pickles only, UNKNOWN_ARCHITECTURE for the folders of other families and for none at
+// all.
+DiffusersFolder read_diffusers_folder(const std::string& path);
+
+}  // namespace nd::weights

@@ -1,0 +1,36 @@
+// A file's bytes, mapped read-only into memory.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace nd::weights {
+
+// A path from JavaScript (UTF-8) as the platform wants it.
+std::filesystem::path native_path(const std::string& utf8);
+
+class MappedFile {
+  public:
+    // `path` is UTF-8. Throws FILE_NOT_FOUND with the path and the system's reason; FILE_INVALID where it is empty.
+    explicit MappedFile(const std::string& path);
+    MappedFile(MappedFile&& other) noexcept;
+    MappedFile& operator=(MappedFile&& other) noexcept;
+    ~MappedFile();
+
+    const std::string& path() const { return path_; }
+    std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+    // Tells the kernel that the pages are not needed for now: it drops them and reads them again when they are touched.
+    void release() const;
+
+  private:
+    void unmap() noexcept;
+
+    std::string path_;
+    const std::byte* data_ = nullptr;
+    size_t size_ = 0;
+};
+
+}  // namespace nd::weights

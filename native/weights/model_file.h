@@ -1,0 +1,65 @@
+// A model on disk, whatever its format: tensors under canonical names, and the configuration that came with them.
+//
+// Canonical names are those of diffusers' and transformers' state dicts behind a component prefix: `unet.`, `vae.` and
+// `text_encoder.`, e.g. `unet.down_blocks.0.resnets.1.conv1.weight`, `text_encoder.text_model.final_layer_norm.bias`.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "json.hpp"
+#include "native/weights/tensor_source.h"
+
+namespace nd::weights {
+
+class MappedFile;
+
+class ModelFile {
+  public:
+    // Opens a single file (.safetensors, .gguf) or a diffusers folder. Reads headers only; the bytes stay mapped.
+    // Throws Error FILE_NOT_FOUND, FILE_INVALID, UNSUPPORTED_TYPE or UNKNOWN_ARCHITECTURE.
+    static ModelFile open(const std::string& path);
+
+    ModelFile(ModelFile&&) noexcept;
+    ModelFile& operator=(ModelFile&&) noexcept;
+    ~ModelFile();
+
+    const std::string& path() const { return path_; }
+    const std::string& format() const { return format_; }  // "safetensors", "gguf" or "diffusers"
+    const TensorMap& tensors() const { return tensors_; }
+
+    // The tensor of that canonical name, or null.
+    const TensorSource* find(const std::string& name) const;
+    // The tensor of that canonical name; throws MISSING_TENSOR naming it, or UNSUPPORTED_TYPE where the file has it in
+    // a number format that the engine cannot read.
+    const TensorSource& at(const std::string& name) const;
+    // Whether the file has that tensor, readable or not.
+    bool has(const std::string& name) const;
+    bool has_component(const std::string& prefix) const;  // "unet.", "vae.", "text_encoder."
+
+    // Keys "unet", "vae", "text_encoder", "scheduler" (each as in diffusers' config.json) and "defaults", as far as the
+    // file brings them; every key is there, an empty object where the file brings none.
+    const nlohmann::json& config() const { return config_; }
+    // The tokenizer's merges, one a line; empty where the file brings none.
+    const std::string& merges() const { return merges_; }
+
+    // Tells the kernel that the mapped pages are no longer needed: they can be dropped and read again.
+    void release_pages() const;
+
+  private:
+    ModelFile();
+    void open_folder();
+    void open_single_file();
+    void take(FileContents contents);
+    void check_components() const;
+
+    std::string path_, format_, merges_;
+    TensorMap tensors_;
+    std::map<std::string, std::string> unreadable_;  // canonical name -> type
+    nlohmann::json config_;
+    std::vector<std::unique_ptr<MappedFile>> files_;
+};
+
+}  // namespace nd::weights

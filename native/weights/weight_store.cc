@@ -1,0 +1,281 @@
+// The weights of a loaded model: declared by the networks, then read from the file in the wanted precision.
+#include "native/weights/weight_store.h"
+
+#include <algorithm>
+#include <exception>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "native/error.h"
+#include "native/weights/checks.h"
+#include "native/weights/convert.h"
+#include "native/weights/precision.h"
+
+namespace nd::weights {
+
+enum class WeightStore::Kind { Matrix, Convolution, Vector, Table };
+
+struct WeightStore::Entry {
+    Kind kind;
+    std::vector<int64_t> shape;
+    const TensorSource* source;
+    RowPlan plan;
+    ggml_tensor* tensor;
+};
+
+namespace {
+
+constexpr size_t kMaxTensors = 16384;               // of a store; Stable Diffusion 2 has some 1,300
+constexpr int64_t kMaxKernel = 4096;                // keeps its square representable
+constexpr int64_t kChunkValues = 1 << 18;           // 1 MiB as f32: what one thread converts at a time
+constexpr size_t kReleaseBytes = size_t{64} << 20;  // of the file that may stay mapped into memory
+
+// PyTorch prints a leading 1 where GGUF may leave it out.
+bool same_shape(const std::vector<int64_t>& a, const std::vector<int64_t>& b) {
+    const auto skip_ones = [](const std::vector<int64_t>& shape) {
+        return std::find_if(shape.begin(), shape.end(), [](int64_t n) { return n != 1; });
+    };
+    return std::equal(skip_ones(a), a.end(), skip_ones(b), b.end());
+}
+
+// Whole rows of blocks in the file, so that any row can be read on its own.
+bool rows_are_whole_blocks(const TensorSource& source, int64_t row_values) {
+    return row_values % ggml_blck_size(source.type) == 0;
+}
+
+// A range of rows of one tensor.
+struct Chunk {
+    size_t entry;
+    int64_t first, count;
+};
+
+// Threads that take chunks from one list until it ends, one of them fails, or the load is cancelled.
+class Workers {
+  public:
+    Workers(size_t jobs, int threads) : jobs_(jobs), threads_(std::max(1, threads)) {}
+
+    // `work(job)` on all threads; `between()` on this thread alone, after each of its jobs. Throws what they throw
+    // first.
+    template <typename Work, typename Between>
+    void run(const Work& work, const Between& between) {
+        std::vector<std::thread> others;
+        const auto loop = [&](auto&& after) {
+            try {
+                for (size_t job; !stop_ && (job = next_++) < jobs_;) {
+                    work(job);
+                    after();
+                }
+            } catch (...) {
+                const std::lock_guard lock(mutex_);
+                if (!error_) error_ = std::current_exception();
+                stop_ = true;
+            }
+        };
+        const size_t wanted = std::min(static_cast<size_t>(threads_), jobs_);
+        try {
+            while (others.size() + 1 < wanted) others.emplace_back([&] { loop([] {}); });
+        } catch (const std::system_error&) {
+            // No more threads to be had: those that there are do the work.
+        } catch (...) {
+            stop_ = true;
+            for (std::thread& thread : others) thread.join();
+            throw;
+        }
+        loop(between);
+        for (std::thread& thread : others) thread.join();
+        if (error_) std::rethrow_exception(error_);
+    }
+
+  private:
+    const size_t jobs_;
+    const int threads_;
+    std::atomic<size_t> next_{0};
+    std::atomic<bool> stop_{false};
+    std::mutex mutex_;
+    std::exception_ptr error_;
+};
+
+}  // namespace
+
+WeightStore::WeightStore(const ModelFile& file, LoadOptions options)
+    : file_(file), options_(std::move(options)), precision_(parse_precision(options_.precision)) {
+    const size_t tensors = std::min(kMaxTensors, file.tensors().size() + 1);
+    context_.reset(ggml_init({ggml_tensor_overhead() * tensors, nullptr, /*no_alloc=*/true}));
+    if (!context_) fail("OUT_OF_MEMORY", "no memory for the list of ", tensors, " tensors");
+}
+
+WeightStore::~WeightStore() = default;
+
+ggml_tensor* WeightStore::matrix(const std::string& name, int64_t out, int64_t in) {
+    return declare(name, Kind::Matrix, {out, in}, {{out, in}, {out, in, 1, 1}, {out, in, 1}});
+}
+
+ggml_tensor* WeightStore::convolution(const std::string& name, int64_t out, int64_t in, int64_t kernel) {
+    const int64_t taps = kernel > 0 && kernel <= kMaxKernel ? kernel * kernel : -1;  // -1: no shape at all
+    std::vector<std::vector<int64_t>> accepted = {{out, in, kernel, kernel}, {out, taps, in}};
+    if (kernel == 1) accepted.push_back({out, in});
+    return declare(name, Kind::Convolution, {out, taps, in}, accepted);
+}
+
+ggml_tensor* WeightStore::vector(const std::string& name, int64_t n) {
+    return declare(name, Kind::Vector, {n}, {{n}});
+}
+
+ggml_tensor* WeightStore::table(const std::string& name, int64_t rows, int64_t width) {
+    return declare(name, Kind::Table, {rows, width}, {{rows, width}});
+}
+
+ggml_type WeightStore::choose_type(Kind kind, const TensorSource& source, bool relaid, int64_t row) const {
+    if (kind == Kind::Vector) return GGML_TYPE_F32;
+    if (kind == Kind::Table) return ggml_is_quantized(source.type) ? GGML_TYPE_F16 : source.type;
+    const ggml_type wanted = precision_.value_or(source.type);
+    if (wanted == source.type && !relaid && row % ggml_blck_size(wanted) == 0) return wanted;  // taken as it is
+    return fit_row(wanted, row);
+}
+
+// `shape` is the tensor's, outermost first; `accepted` are the file's shapes that hold the same values, of which [out,
+// in, k, k] alone has them in another order.
+ggml_tensor* WeightStore::declare(const std::string& name, Kind kind, const std::vector<int64_t>& shape,
+                                  const std::vector<std::vector<int64_t>>& accepted) {
+    const auto known = by_name_.find(name);
+    if (known != by_name_.end()) {
+        const Entry& entry = entries_[known->second];
+        if (entry.kind != kind || entry.shape != shape) {
+            fail("INVALID_ARGUMENT", "tensor ", name, " is declared as ", shape_text(shape), " and as ",
+                 shape_text(entry.shape));
+        }
+        return entry.tensor;
+    }
+    if (buffer_) fail("INVALID_ARGUMENT", "tensor ", name, " is declared after the weights have been loaded");
+    if (entries_.size() + 1 >= kMaxTensors) fail("FILE_INVALID", file_.path(), ": more than ", kMaxTensors, " tensors");
+
+    const TensorSource& source = file_.at(name);
+    const auto match = std::find_if(accepted.begin(), accepted.end(),
+                                    [&](const auto& candidate) { return same_shape(source.shape, candidate); });
+    const std::optional<uint64_t> count = element_count(shape);
+    if (match == accepted.end() || !count || *count == 0) {
+        fail("TENSOR_SHAPE", file_.path(), ": tensor ", printable(source.file_name), " (", name, "): expected ",
+             shape_text(accepted.front()), ", got ", shape_text(source.shape));
+    }
+    const int64_t inner = shape.back();
+    const int64_t taps = kind == Kind::Convolution && match->size() == 4 ? shape[1] : 1;
+    RowPlan plan;
+    plan.inner = inner;
+    plan.taps = taps;
+    plan.type = choose_type(kind, source, taps > 1, inner);
+    plan.rows = static_cast<int64_t>(*count) / plan.row_values();
+    if (!rows_are_whole_blocks(source, plan.row_values())) {
+        fail("UNSUPPORTED_TYPE", file_.path(), ": tensor ", printable(source.file_name), ": shape ",
+             shape_text(source.shape), " of ", ggml_type_name(source.type), " does not split into rows of ",
+             plan.row_values(), " values");
+    }
+
+    const std::vector<int64_t> ne(shape.rbegin(), shape.rend());
+    ggml_tensor* tensor = ggml_new_tensor(context_.get(), plan.type, static_cast<int>(ne.size()), ne.data());
+    ggml_set_name(tensor, name.c_str());
+    by_name_.emplace(name, entries_.size());
+    entries_.push_back({kind, shape, &source, plan, tensor});
+    return tensor;
+}
+
+void WeightStore::check_cancelled() const {
+    if (options_.cancelled != nullptr && options_.cancelled->load(std::memory_order_relaxed)) {
+        fail("ABORTED", "loading the weights was cancelled");
+    }
+}
+
+void WeightStore::load(ggml_backend_buffer_type_t type) {
+    if (buffer_) fail("INVALID_ARGUMENT", "the weights have been loaded already");
+    check_cancelled();
+    if (!entries_.empty()) {
+        const size_t wanted = ggml_backend_alloc_ctx_tensors_from_buft_size(context_.get(), type);
+        buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(context_.get(), type));
+        if (!buffer_)
+            fail("OUT_OF_MEMORY", "the weights need ", wanted, " bytes of ", ggml_backend_buft_name(type), " memory");
+        ggml_backend_buffer_set_usage(buffer_.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+        try {
+            fill();
+        } catch (const std::bad_alloc&) {
+            fail("OUT_OF_MEMORY", "no memory to convert the weights, of which there are ", bytes(), " bytes");
+        }
+    }
+    file_.release_pages();
+    if (options_.on_progress) options_.on_progress(1.0);
+}
+
+// In the order of the file, so that it is read once from front to end.
+void WeightStore::fill() {
+    std::vector<size_t> order(entries_.size());
+    for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+        return std::less<const std::byte*>()(entries_[a].source->data, entries_[b].source->data);
+    });
+    const bool host = ggml_backend_buffer_is_host(buffer_.get());
+    std::vector<Chunk> chunks;
+    size_t total = 0;
+    for (size_t index : order) {
+        const RowPlan& plan = entries_[index].plan;
+        // Some backends repack a tensor as it comes, so they must get it whole.
+        const int64_t step = host ? std::max<int64_t>(1, kChunkValues / plan.row_values()) : plan.rows;
+        for (int64_t row = 0; row < plan.rows; row += step)
+            chunks.push_back({index, row, std::min(step, plan.rows - row)});
+        total += entries_[index].source->size;
+    }
+
+    std::atomic<size_t> done{0};
+    size_t released = 0;
+    std::mutex device;
+    const auto work = [&](size_t job) {
+        check_cancelled();
+        const Chunk& chunk = chunks[job];
+        const Entry& entry = entries_[chunk.entry];
+        if (host) {
+            auto* data =
+                static_cast<std::byte*>(entry.tensor->data) + static_cast<size_t>(chunk.first) * entry.plan.row_bytes();
+            convert_rows(*entry.source, entry.plan, chunk.first, chunk.count, data);
+        } else {
+            std::vector<std::byte> staging(ggml_nbytes(entry.tensor));
+            convert_rows(*entry.source, entry.plan, chunk.first, chunk.count, staging.data());
+            const std::lock_guard lock(device);
+            ggml_backend_tensor_set(entry.tensor, staging.data(), 0, staging.size());
+        }
+        done += ggml_row_size(entry.source->type, chunk.count * entry.plan.row_values());
+    };
+    const auto between = [&] {
+        const size_t now = done;
+        if (now - released >= kReleaseBytes) {
+            file_.release_pages();
+            released = now;
+        }
+        if (options_.on_progress)
+            options_.on_progress(std::min(1.0, static_cast<double>(now) / static_cast<double>(total)));
+    };
+    Workers(chunks.size(), options_.threads).run(work, between);
+}
+
+size_t WeightStore::bytes() const {
+    if (buffer_) return ggml_backend_buffer_get_size(buffer_.get());
+    size_t sum = 0;
+    for (const Entry& entry : entries_) sum += ggml_nbytes(entry.tensor);
+    return sum;
+}
+
+int64_t WeightStore::parameters() const {
+    int64_t sum = 0;
+    for (const Entry& entry : entries_) sum += ggml_nelements(entry.tensor);
+    return sum;
+}
+
+const char* WeightStore::type_name() const {
+    size_t bytes_of[GGML_TYPE_COUNT] = {};
+    for (const Entry& entry : entries_) {
+        if (entry.kind == Kind::Matrix || entry.kind == Kind::Convolution)
+            bytes_of[entry.plan.type] += ggml_nbytes(entry.tensor);
+    }
+    const size_t* most = std::max_element(std::begin(bytes_of), std::end(bytes_of));
+    return *most == 0 ? ggml_type_name(GGML_TYPE_F32) : ggml_type_name(static_cast<ggml_type>(most - bytes_of));
+}
+
+}  // namespace nd::weights

@@ -1,0 +1,80 @@
+// The weights of a loaded model: declared by the networks, then read from the file in the wanted precision.
+#pragma once
+
+#include <ggml-backend.h>
+#include <ggml-cpp.h>
+#include <ggml.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "native/weights/model_file.h"
+
+namespace nd::weights {
+
+struct LoadOptions {
+    // "auto" keeps the file's types; else "f32", "f16", "bf16" or a ggml type ("q8_0", "q4_0", "q4_k", ...) for the
+    // weights of linear layers and convolutions. Norms, biases and embeddings of positions stay f32. A tensor whose
+    // rows do not fit the block length of a type takes q8_0, then f16 instead.
+    std::string precision = "auto";
+    int threads = 1;
+    const std::atomic<bool>* cancelled = nullptr;      // polled; throws ABORTED
+    std::function<void(double fraction)> on_progress;  // 0..1, on the calling thread
+};
+
+class WeightStore {
+  public:
+    // `file` must outlive load().
+    WeightStore(const ModelFile& file, LoadOptions options);
+    ~WeightStore();
+
+    // Whether the file has that tensor, be it of a type that declaring it then refuses.
+    bool has(const std::string& name) const { return file_.has(name); }
+
+    // Each of these checks the tensor's presence (MISSING_TENSOR) and shape (TENSOR_SHAPE, saying both) and returns a
+    // tensor that holds data after load(). Asking twice for one name gives one tensor.
+
+    // A linear layer's [out, in]: ne = {in, out}. Takes a 1x1 convolution's [out, in, 1, 1] as well.
+    ggml_tensor* matrix(const std::string& name, int64_t out, int64_t in);
+    // A convolution's [out, in, kernel, kernel], or [out, kernel * kernel, in] where the file has it relaid already,
+    // stored as [out][ky * kernel + kx][in]: ne = {in, kernel * kernel, out}. Block-quantised when in is a multiple of
+    // the block length.
+    ggml_tensor* convolution(const std::string& name, int64_t out, int64_t in, int64_t kernel);
+    // Biases and norms, f32: ne = {n}.
+    ggml_tensor* vector(const std::string& name, int64_t n);
+    // Embedding tables [rows, width]: ne = {width, rows}; f32, f16 or bf16 as the file has it whatever the precision,
+    // f16 where the file has it quantised.
+    ggml_tensor* table(const std::string& name, int64_t rows, int64_t width);
+
+    // Allocates one buffer of `type` and fills all declared tensors. Throws OUT_OF_MEMORY with the bytes wanted,
+    // ABORTED, or FILE_INVALID where a value that should be quantised is infinite or not a number.
+    void load(ggml_backend_buffer_type_t type);
+
+    size_t bytes() const;           // of the buffer; before load(), of the tensors declared so far
+    int64_t parameters() const;     // values in all tensors
+    const char* type_name() const;  // the type that most linear and convolution bytes have: "f16", "q8_0", ...
+
+  private:
+    enum class Kind;
+    struct Entry;
+    ggml_tensor* declare(const std::string& name, Kind kind, const std::vector<int64_t>& shape,
+                         const std::vector<std::vector<int64_t>>& accepted);
+    ggml_type choose_type(Kind kind, const TensorSource& source, bool relaid, int64_t row) const;
+    void check_cancelled() const;
+    void fill();
+
+    const ModelFile& file_;
+    LoadOptions options_;
+    std::optional<ggml_type> precision_;
+    std::vector<Entry> entries_;
+    std::map<std::string, size_t> by_name_;  // index into entries_
+    ggml_context_ptr context_;
+    ggml_backend_buffer_ptr buffer_;
+};
+
+}  // namespace nd::weights

@@ -1,0 +1,39 @@
+/** Carries an AbortSignal into native work, and native errors out of it. */
+import { loadAddon } from '../binding/load';
+import type { NativeCancellation } from '../binding/types';
+import { DiffusionError, type ErrorCode, errorCodes } from '../errors';
+
+/** Throws `ABORTED`, with the signal's reason as its cause, if the signal is aborted. */
+export function throwIfAborted(signal?: AbortSignal): void {
+  if (signal?.aborted) throw aborted(signal);
+}
+
+/** Runs a native call that stops, inside a step too, once the signal is aborted. Rejects with a {@link DiffusionError}. */
+export async function callNative<T>(
+  signal: AbortSignal | undefined,
+  call: (cancellation: NativeCancellation | null) => Promise<T>,
+): Promise<T> {
+  throwIfAborted(signal);
+  const cancellation = signal ? new (loadAddon().Cancellation)() : null;
+  const onAbort = () => cancellation?.cancel();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await call(cancellation);
+  } catch (error) {
+    if (signal?.aborted) throw aborted(signal);
+    throw toDiffusionError(error);
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+function aborted(signal: AbortSignal): DiffusionError {
+  return new DiffusionError('ABORTED', 'the call was aborted', { cause: signal.reason });
+}
+
+/** Native errors are plain Errors with a code of our table; anything else passes through. */
+function toDiffusionError(error: unknown): unknown {
+  const code = (error as { code?: unknown } | null)?.code;
+  if (!(error instanceof Error) || typeof code !== 'string' || !Object.hasOwn(errorCodes, code)) return error;
+  return new DiffusionError(code as ErrorCode, error.message, { cause: error });
+}

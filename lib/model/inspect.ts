@@ -1,0 +1,17 @@
+/** Tells what a model file is without loading it. */
+import { loadAddon } from '../binding/load';
+import { DiffusionError } from '../errors';
+import { callNative } from './cancellation';
+import type { ModelInfo } from './model';
+
+/**
+ * Reads the headers of a model file or folder: family, parts, sizes. Loads no weights.
+ *
+ * @throws FILE_NOT_FOUND, FILE_INVALID, UNKNOWN_ARCHITECTURE, MISSING_TENSOR, TENSOR_SHAPE
+ */
+export async function inspectModel(path: string): Promise<ModelInfo> {
+  if (typeof path !== 'string' || path === '') {
+    throw new DiffusionError('INVALID_ARGUMENT', `path: expected a non-empty string, got ${typeof path}`);
+  }
+  return callNative(undefined, () => loadAddon().inspect(path));
+}

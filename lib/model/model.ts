@@ -1,0 +1,123 @@
+/** A loaded model: what its networks compute, in typed arrays. Control over them lies with the caller. */
+import { availableParallelism } from 'node:os';
+import { loadAddon } from '../binding/load';
+import type { NativeContext, NativeModel, NativeModelInfo, NativeStats } from '../binding/types';
+import { DiffusionError } from '../errors';
+import { callNative } from './cancellation';
+
+export type ModelInfo = NativeModelInfo;
+export type ModelStats = NativeStats;
+
+/** `[n, channels, height, width]` */
+export type PlanesShape = readonly [n: number, channels: number, height: number, width: number];
+
+export interface ModelOptions {
+  /** Where it runs. Only the CPU so far: `auto` and `cpu` mean the same. Default `auto`. */
+  device?: 'auto' | 'cpu';
+  /**
+   * Number format of the weights of linear layers and convolutions in memory: `auto` keeps the file's, else `f32`, `f16`, `bf16` or
+   * a ggml quantised type such as `q8_0`, `q5_1`, `q4_0`, `q4_k`. Activations are f32. Default `auto`.
+   */
+  precision?: string;
+  /** Compute threads, 1 to 512. Results do not depend on it. Default: as many as the machine runs at once. */
+  threads?: number;
+  /** Bytes that compute buffers may take, weights not counted; above it pictures are decoded in tiles. Default 1 GiB. */
+  memoryBudgetBytes?: number;
+  /** Hears how much is loaded, 0 to 1. */
+  onProgress?: (fraction: number) => void;
+  /** Stops the loading, which then rejects with `ABORTED`. */
+  signal?: AbortSignal;
+}
+
+/** What a prompt has become: embeddings, and the keys and values that every step attends to. */
+export type Context = NativeContext;
+
+export class Model {
+  readonly info: ModelInfo;
+  private readonly native_: NativeModel;
+
+  private constructor(native: NativeModel) {
+    this.native_ = native;
+    this.info = native.info;
+  }
+
+  /**
+   * Loads a model from a single file (safetensors, GGUF) or a diffusers folder.
+   *
+   * @throws INVALID_ARGUMENT for a bad option; FILE_NOT_FOUND, FILE_INVALID, UNKNOWN_ARCHITECTURE, MISSING_TENSOR, TENSOR_SHAPE or
+   * UNSUPPORTED_TYPE for a file that cannot be used; OUT_OF_MEMORY; ABORTED
+   */
+  static async load(path: string, options: ModelOptions = {}): Promise<Model> {
+    if (typeof path !== 'string' || path === '') throw invalid('path', 'a non-empty string', path);
+    const {
+      precision = 'auto',
+      threads = availableParallelism(),
+      memoryBudgetBytes = 2 ** 30,
+      device = 'auto',
+    } = options;
+    if (typeof precision !== 'string') throw invalid('precision', 'a string', precision);
+    if (device !== 'auto' && device !== 'cpu') throw invalid('device', "'auto' or 'cpu'", device);
+    if (!Number.isInteger(threads) || threads < 1 || threads > 512)
+      throw invalid('threads', 'an integer in 1..512', threads);
+    if (!Number.isSafeInteger(memoryBudgetBytes) || memoryBudgetBytes < 0) {
+      throw invalid('memoryBudgetBytes', 'an integer of 0 or more', memoryBudgetBytes);
+    }
+    const { onProgress = null, signal } = options;
+    if (onProgress !== null && typeof onProgress !== 'function') throw invalid('onProgress', 'a function', onProgress);
+    const native = await callNative(signal, (cancellation) =>
+      loadAddon().load(path, { precision, threads, memoryBudgetBytes }, cancellation, onProgress),
+    );
+    return new Model(native);
+  }
+
+  /** int32 ids `[rows, contextLength]` -> f32 `[rows, contextLength, width]`, without the last `skipLayers` layers, after the final norm. */
+  encodeText(ids: Int32Array, rows: number, skipLayers = 0, signal?: AbortSignal): Promise<Float32Array> {
+    return callNative(signal, (cancellation) => this.native_.encodeText(ids, rows, skipLayers, cancellation));
+  }
+
+  /** f32 `[rows, tokens, width]` -> a context for {@link predictNoise}; its memory goes when it is collected, or with `dispose()`. */
+  createContext(embeddings: Float32Array, rows: number, signal?: AbortSignal): Promise<Context> {
+    return callNative(signal, (cancellation) => this.native_.createContext(embeddings, rows, cancellation));
+  }
+
+  /**
+   * The UNet's raw prediction for every conditioning of the context, in one batch: latents f32 `[n, channels, height, width]` (scaled
+   * to unit variance), timestep 0..999, possibly fractional -> f32 `[context.rows, n, channels, height, width]`.
+   */
+  predictNoise(
+    latents: Float32Array,
+    shape: PlanesShape,
+    timestep: number,
+    context: Context,
+    signal?: AbortSignal,
+  ): Promise<Float32Array> {
+    return callNative(signal, (cancellation) =>
+      this.native_.predictNoise(latents, shape, timestep, context, cancellation),
+    );
+  }
+
+  /** Latents f32 `[n, channels, height, width]` -> pixels f32 `[n, 3, H, W]`, about -1..1. */
+  decodeLatents(latents: Float32Array, shape: PlanesShape, signal?: AbortSignal): Promise<Float32Array> {
+    return callNative(signal, (cancellation) => this.native_.decode(latents, shape, cancellation));
+  }
+
+  /** Pixels f32 `[n, 3, H, W]` in -1..1 -> latents f32 `[n, channels, h, w]`: the mean of the encoder's distribution. */
+  encodeImage(pixels: Float32Array, shape: PlanesShape, signal?: AbortSignal): Promise<Float32Array> {
+    return callNative(signal, (cancellation) => this.native_.encode(pixels, shape, cancellation));
+  }
+
+  /** Where the time went so far, waiting for the work in hand. */
+  stats(): Promise<ModelStats> {
+    return callNative(undefined, () => this.native_.stats());
+  }
+
+  /** Frees the weights. Calls that run or wait reject with `DISPOSED`, as do all later ones. Harmless when repeated. */
+  async dispose(): Promise<void> {
+    await this.native_.dispose();
+  }
+}
+
+function invalid(name: string, expected: string, got: unknown): DiffusionError {
+  const shown = typeof got === 'number' || typeof got === 'string' ? JSON.stringify(got) : typeof got;
+  return new DiffusionError('INVALID_ARGUMENT', `${name}: expected ${expected}, got ${shown}`);
+}

@@ -1,0 +1,39 @@
+// The addon's export table. lib/binding/types.ts types all of it.
+#include <ggml.h>
+#include <napi.h>
+
+#include "native/addon/addon_data.h"
+#include "native/addon/load.h"
+#include "native/addon/wraps.h"
+#include "native/kernels/cpu.h"
+
+namespace nd::addon {
+
+namespace {
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+    // ggml writes its log to stderr otherwise; what matters of it comes back as an error.
+    ggml_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
+    auto* data = new AddonData();
+    env.SetInstanceData(data);  // deleted with the environment
+    const Napi::Function cancellation = CancellationWrap::define(env);
+    data->cancellation = Napi::Persistent(cancellation);
+    data->context = Napi::Persistent(ContextWrap::define(env));
+    data->model = Napi::Persistent(ModelWrap::define(env));
+
+    exports["ggmlVersion"] = ggml_version();
+    exports["isa"] = kernels::isa_name(kernels::isa());
+    exports["Cancellation"] = cancellation;
+    exports["inspect"] = Napi::Function::New(env, inspect, "inspect");
+    exports["load"] = Napi::Function::New(env, load, "load");
+    return exports;
+}
+
+}  // namespace
+
+}  // namespace nd::addon
+
+static Napi::Object init_addon(Napi::Env env, Napi::Object exports) {
+    return nd::addon::init(env, exports);
+}
+NODE_API_MODULE(NODE_GYP_MODULE_NAME, init_addon)

@@ -1,0 +1,147 @@
+#include "native/addon/arguments.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "native/addon/addon_data.h"
+#include "native/addon/promise_job.h"
+#include "native/addon/wraps.h"
+
+namespace nd::addon {
+
+namespace {
+
+[[noreturn]] void refuse(const Napi::Value& value, const char* name, const char* expected) {
+    throw make_error(value.Env(), "INVALID_ARGUMENT", std::string(name) + ": expected " + expected);
+}
+
+template <typename Array, typename T>
+std::vector<T> copy(const Napi::Value& value, const char* name, napi_typedarray_type type, const char* expected) {
+    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) refuse(value, name, expected);
+    const auto array = value.As<Array>();
+    return {array.Data(), array.Data() + array.ElementLength()};
+}
+
+}  // namespace
+
+std::vector<float> floats(const Napi::Value& value, const char* name) {
+    return copy<Napi::Float32Array, float>(value, name, napi_float32_array, "a Float32Array");
+}
+
+std::vector<int32_t> ints(const Napi::Value& value, const char* name) {
+    return copy<Napi::Int32Array, int32_t>(value, name, napi_int32_array, "an Int32Array");
+}
+
+double number(const Napi::Value& value, const char* name) {
+    if (!value.IsNumber() || !std::isfinite(value.As<Napi::Number>().DoubleValue()))
+        refuse(value, name, "a finite number");
+    return value.As<Napi::Number>().DoubleValue();
+}
+
+int64_t integer(const Napi::Value& value, const char* name) {
+    const double result = number(value, name);
+    if (result != std::floor(result) || std::abs(result) > 9007199254740991.0) refuse(value, name, "an integer");
+    return static_cast<int64_t>(result);
+}
+
+std::string text(const Napi::Value& value, const char* name) {
+    if (!value.IsString()) refuse(value, name, "a string");
+    return value.As<Napi::String>().Utf8Value();
+}
+
+engine::Shape shape(const Napi::Value& value, const char* name) {
+    if (!value.IsArray() || value.As<Napi::Array>().Length() != 4) refuse(value, name, "[n, channels, height, width]");
+    const auto array = value.As<Napi::Array>();
+    engine::Shape shape;
+    int64_t* const parts[] = {&shape.n, &shape.channels, &shape.height, &shape.width};
+    for (uint32_t i = 0; i < 4; i++) {
+        *parts[i] = integer(array.Get(i), name);
+        // Bounds far above any use, so that a shape's size cannot overflow.
+        if (*parts[i] < 1 || *parts[i] > 32768) refuse(value, name, "[n, channels, height, width] of 1 to 32768");
+    }
+    return shape;
+}
+
+std::shared_ptr<backend::CancelToken> token(const Napi::Value& value) {
+    if (value.IsNull() || value.IsUndefined()) return std::make_shared<backend::CancelToken>();
+    const auto& constructor = AddonData::of(value.Env()).cancellation;
+    if (!value.IsObject() || !value.As<Napi::Object>().InstanceOf(constructor.Value())) {
+        refuse(value, "cancellation", "a Cancellation or null");
+    }
+    return CancellationWrap::Unwrap(value.As<Napi::Object>())->token();
+}
+
+Napi::Float32Array to_float32_array(Napi::Env env, std::span<const float> values) {
+    // Copied: Electron forbids external buffers.
+    auto array = Napi::Float32Array::New(env, values.size());
+    std::memcpy(array.Data(), values.data(), values.size_bytes());
+    return array;
+}
+
+Napi::Object to_object(Napi::Env env, const engine::ModelInfo& info) {
+    auto object = Napi::Object::New(env);
+    object["family"] = info.family;
+    object["format"] = info.format;
+    auto components = Napi::Object::New(env);
+    components["unet"] = info.unet.has_value();
+    components["vae"] = info.vae.has_value();
+    components["textEncoder"] = info.text.has_value();
+    object["components"] = components;
+    const auto count = [&](int64_t n) { return Napi::Number::New(env, static_cast<double>(n)); };
+    if (info.text) {
+        auto text = Napi::Object::New(env);
+        text["layers"] = count(info.text->layers);
+        text["width"] = count(info.text->width);
+        text["heads"] = count(info.text->heads);
+        text["vocabularySize"] = count(info.text->vocabulary);
+        text["contextLength"] = count(info.text->context_length);
+        object["textEncoder"] = text;
+    }
+    if (info.unet) {
+        auto unet = Napi::Object::New(env);
+        unet["inChannels"] = count(info.unet->in_channels);
+        unet["outChannels"] = count(info.unet->out_channels);
+        unet["contextWidth"] = count(info.unet->context_width);
+        auto channels = Napi::Array::New(env);
+        for (uint32_t i = 0; i < info.unet->levels.size(); i++) channels[i] = count(info.unet->levels[i].channels);
+        unet["blockChannels"] = channels;
+        object["unet"] = unet;
+    }
+    if (info.vae) {
+        auto vae = Napi::Object::New(env);
+        vae["latentChannels"] = count(info.vae->latent_channels);
+        vae["scalingFactor"] = Napi::Number::New(env, info.vae->scaling_factor);
+        vae["downscale"] = count(info.vae->downscale());
+        object["vae"] = vae;
+    }
+    auto prediction = Napi::Object::New(env);
+    prediction["type"] = info.prediction.type;
+    prediction["betaSchedule"] = info.prediction.beta_schedule;
+    prediction["betaStart"] = info.prediction.beta_start;
+    prediction["betaEnd"] = info.prediction.beta_end;
+    prediction["trainSteps"] = count(info.prediction.train_steps);
+    object["prediction"] = prediction;
+    object["skippedTextLayers"] = count(info.text ? info.text->skipped_layers : 0);
+    object["padToken"] = info.pad_with_end ? "end" : "zero";
+    object["defaults"] = info.defaults;
+    object["merges"] = info.merges;
+    if (!info.precision.empty()) object["precision"] = info.precision;
+    object["parameters"] = count(info.parameters);
+    object["weightBytes"] = count(static_cast<int64_t>(info.weight_bytes));
+    return object;
+}
+
+Napi::Object to_object(Napi::Env env, const engine::Stats& stats) {
+    auto object = Napi::Object::New(env);
+    object["encodeTextSeconds"] = stats.encode_text_seconds;
+    object["contextSeconds"] = stats.context_seconds;
+    object["predictNoiseSeconds"] = stats.predict_noise_seconds;
+    object["decodeSeconds"] = stats.decode_seconds;
+    object["encodeSeconds"] = stats.encode_seconds;
+    object["predictNoiseFlops"] = stats.predict_noise_flops;
+    object["decodeFlops"] = stats.decode_flops;
+    object["computeBytes"] = static_cast<double>(stats.compute_bytes);
+    return object;
+}
+
+}  // namespace nd::addon

@@ -1,0 +1,70 @@
+#include "native/addon/load.h"
+
+#include "native/addon/arguments.h"
+#include "native/addon/promise_job.h"
+#include "native/addon/wraps.h"
+
+namespace nd::addon {
+
+namespace {
+
+engine::LoadOptions load_options(const Napi::Value& value) {
+    if (!value.IsObject()) throw make_error(value.Env(), "INVALID_ARGUMENT", "options: expected an object");
+    const auto object = value.As<Napi::Object>();
+    engine::LoadOptions options;
+    options.precision = text(object.Get("precision"), "precision");
+    options.threads = static_cast<int>(integer(object.Get("threads"), "threads"));
+    if (options.threads < 1 || options.threads > 512) {
+        throw make_error(value.Env(), "INVALID_ARGUMENT", "threads: expected 1 to 512");
+    }
+    const int64_t budget = integer(object.Get("memoryBudgetBytes"), "memoryBudgetBytes");
+    if (budget < 0) throw make_error(value.Env(), "INVALID_ARGUMENT", "memoryBudgetBytes: expected 0 or more");
+    options.memory_budget = static_cast<size_t>(budget);
+    return options;
+}
+
+// A JavaScript function that may be called from another thread; empty for null.
+std::shared_ptr<Napi::ThreadSafeFunction> progress_function(const Napi::Value& value) {
+    if (!value.IsFunction()) return nullptr;
+    auto* function = new Napi::ThreadSafeFunction(
+        Napi::ThreadSafeFunction::New(value.Env(), value.As<Napi::Function>(), "node-diffusion progress", 0, 1));
+    return {function, [](Napi::ThreadSafeFunction* held) {
+                held->Release();
+                delete held;
+            }};
+}
+
+void report(Napi::ThreadSafeFunction& function, double fraction) {
+    function.NonBlockingCall([fraction](Napi::Env env, Napi::Function callback) {
+        if (static_cast<napi_env>(env) != nullptr) callback.Call({Napi::Number::New(env, fraction)});
+    });
+}
+
+}  // namespace
+
+Napi::Value inspect(const Napi::CallbackInfo& info) {
+    auto worker = std::make_shared<engine::Worker>();
+    return run_job<engine::ModelInfo>(
+        info.Env(), worker, nullptr,
+        [path = text(info[0], "path")] { return engine::describe(weights::ModelFile::open(path)); },
+        [](Napi::Env env, engine::ModelInfo& model) -> Napi::Value { return to_object(env, model); });
+}
+
+Napi::Value load(const Napi::CallbackInfo& info) {
+    auto worker = std::make_shared<engine::Worker>();
+    auto stop = token(info[2]);
+    using Loaded = std::shared_ptr<engine::Engine>;
+    return run_job<Loaded>(
+        info.Env(), worker, stop,
+        [path = text(info[0], "path"), options = load_options(info[1]), stop,
+         progress = progress_function(info[3])]() -> Loaded {
+            return std::make_shared<engine::Engine>(path, options, *stop, [&](double fraction) {
+                if (progress) report(*progress, fraction);
+            });
+        },
+        [worker](Napi::Env env, Loaded& engine) -> Napi::Value {
+            return ModelWrap::create(env, std::move(engine), worker);
+        });
+}
+
+}  // namespace nd::addon

@@ -1,0 +1,160 @@
+#include "native/addon/wraps.h"
+
+#include "native/addon/addon_data.h"
+#include "native/addon/arguments.h"
+#include "native/addon/promise_job.h"
+
+namespace nd::addon {
+
+namespace {
+
+using Floats = std::vector<float>;
+
+Napi::Value resolve_floats(Napi::Env env, Floats& values) {
+    return to_float32_array(env, values);
+}
+
+}  // namespace
+
+Napi::Function CancellationWrap::define(Napi::Env env) {
+    return DefineClass(env, "Cancellation", {InstanceMethod<&CancellationWrap::cancel>("cancel")});
+}
+
+Napi::Function ContextWrap::define(Napi::Env env) {
+    return DefineClass(
+        env, "Context",
+        {InstanceAccessor<&ContextWrap::rows>("rows"), InstanceMethod<&ContextWrap::dispose>("dispose")});
+}
+
+Napi::Object ContextWrap::create(Napi::Env env, std::shared_ptr<engine::Context> context,
+                                 std::shared_ptr<engine::Engine> engine) {
+    const Napi::Object object = AddonData::of(env).context.New({});
+    auto* wrap = Unwrap(object);
+    wrap->context_ = std::move(context);
+    wrap->engine_ = std::move(engine);
+    return object;
+}
+
+Napi::Value ContextWrap::rows(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), context_ ? static_cast<double>(context_->rows) : 0);
+}
+
+Napi::Function ModelWrap::define(Napi::Env env) {
+    return DefineClass(env, "Model",
+                       {
+                           InstanceAccessor<&ModelWrap::info>("info"),
+                           InstanceMethod<&ModelWrap::encode_text>("encodeText"),
+                           InstanceMethod<&ModelWrap::create_context>("createContext"),
+                           InstanceMethod<&ModelWrap::predict_noise>("predictNoise"),
+                           InstanceMethod<&ModelWrap::decode>("decode"),
+                           InstanceMethod<&ModelWrap::encode>("encode"),
+                           InstanceMethod<&ModelWrap::stats>("stats"),
+                           InstanceMethod<&ModelWrap::dispose>("dispose"),
+                       });
+}
+
+Napi::Object ModelWrap::create(Napi::Env env, std::shared_ptr<engine::Engine> engine,
+                               std::shared_ptr<engine::Worker> worker) {
+    const Napi::Object object = AddonData::of(env).model.New({});
+    auto* wrap = Unwrap(object);
+    wrap->engine_ = std::move(engine);
+    wrap->worker_ = std::move(worker);
+    return object;
+}
+
+std::shared_ptr<engine::Engine> ModelWrap::engine(Napi::Env env) const {
+    if (!engine_) throw make_error(env, "DISPOSED", "the model was disposed of");
+    return engine_;
+}
+
+Napi::Value ModelWrap::info(const Napi::CallbackInfo& info) {
+    return to_object(info.Env(), engine(info.Env())->info());
+}
+
+// Between calls only: the engine's thread writes what this reads while a call runs.
+Napi::Value ModelWrap::stats(const Napi::CallbackInfo& info) {
+    auto owner = engine(info.Env());
+    return run_job<engine::Stats>(
+        info.Env(), worker_, nullptr, [owner] { return owner->stats(); },
+        [](Napi::Env env, engine::Stats& stats) -> Napi::Value { return to_object(env, stats); });
+}
+
+Napi::Value ModelWrap::encode_text(const Napi::CallbackInfo& info) {
+    auto owner = engine(info.Env());
+    auto stop = token(info[3]);
+    return run_job<Floats>(
+        info.Env(), worker_, stop,
+        [owner, stop, ids = ints(info[0], "ids"), rows = integer(info[1], "rows"),
+         skip = integer(info[2], "skipLayers")] { return owner->encode_text(ids, rows, skip, *stop); },
+        resolve_floats);
+}
+
+Napi::Value ModelWrap::create_context(const Napi::CallbackInfo& info) {
+    auto owner = engine(info.Env());
+    auto stop = token(info[2]);
+    return run_job<std::shared_ptr<engine::Context>>(
+        info.Env(), worker_, stop,
+        [owner, stop, embeddings = floats(info[0], "embeddings"), rows = integer(info[1], "rows")] {
+            return owner->create_context(embeddings, rows, *stop);
+        },
+        [owner](Napi::Env env, std::shared_ptr<engine::Context>& context) -> Napi::Value {
+            return ContextWrap::create(env, std::move(context), owner);
+        });
+}
+
+Napi::Value ModelWrap::predict_noise(const Napi::CallbackInfo& info) {
+    auto owner = engine(info.Env());
+    const auto& constructor = AddonData::of(info.Env()).context;
+    if (!info[3].IsObject() || !info[3].As<Napi::Object>().InstanceOf(constructor.Value())) {
+        throw make_error(info.Env(), "INVALID_ARGUMENT", "context: expected the result of createContext");
+    }
+    const auto* wrap = ContextWrap::Unwrap(info[3].As<Napi::Object>());
+    if (wrap->engine() != owner) {
+        throw make_error(info.Env(), "INVALID_ARGUMENT", "context: expected one of this model that is not disposed of");
+    }
+    auto stop = token(info[4]);
+    return run_job<Floats>(
+        info.Env(), worker_, stop,
+        [owner, stop, latents = floats(info[0], "latents"), size = shape(info[1], "shape"),
+         timestep = number(info[2], "timestep"),
+         context = wrap->context()] { return owner->predict_noise(latents, size, timestep, *context, *stop); },
+        resolve_floats);
+}
+
+Napi::Value ModelWrap::run_picture(const Napi::CallbackInfo& info, const char* name, Picture method) {
+    auto owner = engine(info.Env());
+    auto stop = token(info[2]);
+    return run_job<Floats>(
+        info.Env(), worker_, stop,
+        [owner, stop, method, planes = floats(info[0], name), size = shape(info[1], "shape")] {
+            return ((*owner).*method)(planes, size, *stop);
+        },
+        resolve_floats);
+}
+
+Napi::Value ModelWrap::decode(const Napi::CallbackInfo& info) {
+    return run_picture(info, "latents", &engine::Engine::decode);
+}
+
+Napi::Value ModelWrap::encode(const Napi::CallbackInfo& info) {
+    return run_picture(info, "pixels", &engine::Engine::encode);
+}
+
+Napi::Value ModelWrap::dispose(const Napi::CallbackInfo& info) {
+    if (!worker_) {
+        auto done = Napi::Promise::Deferred::New(info.Env());
+        done.Resolve(info.Env().Undefined());
+        return done.Promise();
+    }
+    // What runs and what waits ends with DISPOSED; the weights go when the last of it has let go of the engine.
+    worker_->stop();
+    struct Nothing {};
+    const auto promise = run_job<Nothing>(
+        info.Env(), worker_, nullptr, [] { return Nothing{}; },
+        [](Napi::Env env, Nothing&) -> Napi::Value { return env.Undefined(); });
+    engine_ = nullptr;
+    worker_ = nullptr;
+    return promise;
+}
+
+}  // namespace nd::addon

@@ -1,0 +1,97 @@
+#include "native/backend/graph.h"
+
+#include <ggml-backend.h>
+
+#include <exception>
+#include <mutex>
+
+#include "native/error.h"
+
+namespace nd::backend {
+
+namespace {
+
+constexpr size_t kMaxNodes = 16384;  // SD 1.5's UNet has about 1,000
+constexpr size_t kMaxInputs = 256;
+
+ggml_context_ptr metadata_context(size_t tensors, size_t extra) {
+    ggml_context_ptr context{ggml_init({tensors * ggml_tensor_overhead() + extra, nullptr, true})};
+    if (!context) fail("OUT_OF_MEMORY", "no memory for the description of a graph");
+    return context;
+}
+
+}  // namespace
+
+Graph::Graph(ThreadPool& threads)
+    : threads_(threads),
+      inputs_(metadata_context(kMaxInputs, 0)),
+      context_(metadata_context(kMaxNodes, ggml_graph_overhead_custom(kMaxNodes, false))),
+      graph_(ggml_new_graph_custom(context_.get(), kMaxNodes, false)),
+      allocator_(ggml_gallocr_new(ggml_backend_cpu_buffer_type())) {}
+
+Graph::~Graph() = default;
+
+ggml_tensor* Graph::input(ggml_type type, Extents ne) {
+    return ggml_new_tensor(inputs_.get(), type, 4, ne.data());
+}
+
+void Graph::output(ggml_tensor* tensor) {
+    ggml_set_output(tensor);
+    ggml_build_forward_expand(graph_, tensor);
+}
+
+// What ggml would call if it ran the graph: here a node only carries its kernel, which compute() runs.
+static void not_run_by_ggml(ggml_tensor*, int, int, void*) {}
+
+ggml_tensor* Graph::add(std::unique_ptr<Node> node, Extents ne, std::initializer_list<ggml_tensor*> sources) {
+    std::vector<ggml_tensor*> args(sources);
+    ggml_tensor* tensor = ggml_custom_4d(context_.get(), GGML_TYPE_F32, ne[0], ne[1], ne[2], ne[3], args.data(),
+                                         static_cast<int>(args.size()), not_run_by_ggml, GGML_N_TASKS_MAX, nullptr);
+    tensor->extra = node.get();
+    nodes_.push_back(std::move(node));
+    return tensor;
+}
+
+size_t Graph::measure() {
+    // ggml plans only tensors that hold no data yet, so inputs must have their buffer first.
+    if (!inputs_buffer_ && ggml_get_first_tensor(inputs_.get())) {
+        inputs_buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(inputs_.get(), ggml_backend_cpu_buffer_type()));
+        if (!inputs_buffer_) fail("OUT_OF_MEMORY", "no memory for the inputs of a graph");
+    }
+    size_t size = 0;
+    ggml_gallocr_reserve_n_size(allocator_.get(), graph_, nullptr, nullptr, &size);
+    return size;
+}
+
+void Graph::finish() {
+    const size_t wanted = measure();
+    if (!ggml_gallocr_reserve(allocator_.get(), graph_) || !ggml_gallocr_alloc_graph(allocator_.get(), graph_)) {
+        fail("OUT_OF_MEMORY", "no memory for a compute buffer of ", wanted, " bytes");
+    }
+    bytes_ = wanted;
+}
+
+void Graph::compute(const CancelToken* token) {
+    for (int i = 0; i < ggml_graph_n_nodes(graph_); i++) {
+        run_kernel(ggml_graph_node(graph_, i), token);
+        if (token && token->cancelled()) fail("ABORTED", "the computation was cancelled");
+    }
+}
+
+void Graph::run_kernel(const ggml_tensor* dst, const CancelToken* token) {
+    auto* node = static_cast<Node*>(dst->extra);
+    node->next.store(0, std::memory_order_relaxed);
+    std::mutex mutex;
+    std::exception_ptr error;  // the first one: none may leave a thread of the pool
+    threads_.run([&] {
+        try {
+            node->run(dst, token);
+        } catch (...) {
+            const std::lock_guard lock(mutex);
+            if (!error) error = std::current_exception();
+        }
+    });
+    if (error) std::rethrow_exception(error);
+}
+
+}  // namespace nd::backend

@@ -1,0 +1,63 @@
+// The configuration of a model's networks: what the file says, completed by what its tensors' names and shapes tell.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "native/weights/model_file.h"
+
+namespace nd::models {
+
+struct ClipTextConfig {
+    int64_t layers = 0, width = 0, heads = 0, intermediate = 0;
+    int64_t vocabulary = 0, context_length = 77;
+    bool quick_gelu = true;
+    float eps = 1e-5f;
+    // Layers at the end of the file that the family leaves out (SD 2's single files carry all 24 of OpenCLIP's and use
+    // 23).
+    int64_t skipped_layers = 0;
+};
+
+struct UNetLevel {
+    int64_t channels = 0, heads = 1;
+    int64_t down_layers = 0, up_layers = 0;
+    int64_t down_transformer_blocks = 0, up_transformer_blocks = 0;  // 0: no attention at this level
+};
+
+struct UNetConfig {
+    int64_t in_channels = 4, out_channels = 4, context_width = 768, time_width = 0;
+    std::vector<UNetLevel> levels;  // from the finest to the coarsest
+    int64_t mid_transformer_blocks = 1, mid_heads = 1;
+    int64_t groups = 32;
+    float eps = 1e-5f;
+    bool flip_sin_to_cos = true;
+    float freq_shift = 0;
+};
+
+struct VaeConfig {
+    int64_t latent_channels = 4, image_channels = 3;
+    std::vector<int64_t> encoder_channels, decoder_channels;  // from the finest to the coarsest
+    int64_t encoder_layers = 2, decoder_layers = 3;
+    bool mid_attention = true;
+    int64_t groups = 32;
+    float eps = 1e-6f;
+    float scaling_factor = 0.18215f, shift_factor = 0;
+    int64_t downscale() const { return int64_t{1} << (decoder_channels.size() - 1); }
+};
+
+struct PredictionConfig {
+    std::string type = "epsilon";  // or "v_prediction"
+    std::string beta_schedule = "scaled_linear";
+    double beta_start = 0.00085, beta_end = 0.012;
+    int64_t train_steps = 1000;
+};
+
+// Each throws MISSING_TENSOR or TENSOR_SHAPE where the tensors contradict the architecture, FILE_INVALID where the
+// configuration is malformed, UNKNOWN_ARCHITECTURE where it asks for what the engine does not know.
+ClipTextConfig detect_clip_text(const weights::ModelFile& file);
+UNetConfig detect_unet(const weights::ModelFile& file);
+VaeConfig detect_vae(const weights::ModelFile& file);
+PredictionConfig detect_prediction(const weights::ModelFile& file);
+
+}  // namespace nd::models

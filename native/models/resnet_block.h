@@ -1,0 +1,45 @@
+// The residual block that UNet and VAE share: norm, SiLU, convolution, twice, with the timestep added in between.
+#pragma once
+
+#include <string>
+
+#include "native/models/layers.h"
+
+namespace nd::models {
+
+struct ResnetBlock {
+    ops::Norm norm1, norm2;
+    ops::Conv conv1, conv2;
+    ops::Conv shortcut;  // weight null where the widths agree
+    ops::Linear time;    // weight null in a VAE
+
+    static ResnetBlock declare(weights::WeightStore& store, const std::string& name, int64_t in, int64_t out,
+                               int64_t time_width, int64_t groups, float eps) {
+        ResnetBlock block;
+        block.norm1 = norm(store, name + ".norm1", in, eps, groups);
+        block.conv1 = conv(store, name + ".conv1", in, out);
+        block.norm2 = norm(store, name + ".norm2", out, eps, groups);
+        block.conv2 = conv(store, name + ".conv2", out, out);
+        if (in != out) block.shortcut = conv(store, name + ".conv_shortcut", in, out, 1);
+        if (time_width > 0) block.time = linear(store, name + ".time_emb_proj", time_width, out);
+        return block;
+    }
+
+    // `time` is silu of the timestep's embedding [1, 1, 1, time_width], or null in a VAE.
+    ops::Map forward(ops::Ops& ops, const ops::Map& x, const ops::Map* time_embedding) const {
+        ops::Map h = ops.group_norm(x, norm1, true);
+        if (time_embedding) {
+            // All pictures of a batch stand at one timestep, so its projection joins the convolution's bias.
+            const ops::Map conv_bias{conv1.bias, 1, 1, 1, conv1.out};
+            const ops::Map bias = ops.linear(*time_embedding, time, &conv_bias);
+            h = ops.conv2d(h, conv1, {}, nullptr, &bias);
+        } else {
+            h = ops.conv2d(h, conv1);
+        }
+        h = ops.group_norm(h, norm2, true);
+        const ops::Map skip = shortcut.weight ? ops.conv2d(x, shortcut) : x;
+        return ops.conv2d(h, conv2, {}, &skip);
+    }
+};
+
+}  // namespace nd::models

@@ -1,0 +1,52 @@
+// Latent diffusion's UNet with cross-attention (arXiv 2112.10752; diffusers' UNet2DConditionModel): predicts the noise.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "native/models/config.h"
+#include "native/models/resnet_block.h"
+#include "native/models/transformer_2d.h"
+
+namespace nd::models {
+
+class UNet {
+  public:
+    UNet(const UNetConfig& config, weights::WeightStore& store);
+
+    const UNetConfig& config() const { return config_; }
+
+    // The sinusoidal embedding of a timestep (arXiv 1706.03762), `levels[0].channels` long.
+    std::vector<float> timestep_embedding(double timestep) const;
+
+    // The keys and values of all cross-attentions for a text context [rows, 1, tokens, context_width].
+    std::vector<CrossAttentionKeys> keys(ops::Ops& ops, const ops::Map& context) const;
+
+    // latents [batch, h, w, in_channels], embedding [1, 1, 1, levels[0].channels] -> noise [batch, h, w, out_channels].
+    // `batch` is a multiple of the keys' rows: picture i of conditioning r stands at r * (batch / rows) + i.
+    ops::Map forward(ops::Ops& ops, const ops::Map& latents, const ops::Map& embedding,
+                     const std::vector<CrossAttentionKeys>& keys) const;
+
+  private:
+    struct Layer {
+        ResnetBlock resnet;
+        std::optional<Transformer2d> transformer;
+    };
+    struct Level {
+        std::vector<Layer> layers;
+        std::optional<ops::Conv> resample;  // to the next level
+    };
+
+    Layer declare_layer(weights::WeightStore& store, const std::string& block, int64_t index, int64_t in,
+                        const UNetLevel& level, int64_t transformer_blocks) const;
+
+    UNetConfig config_;
+    ops::Linear time1_, time2_;
+    ops::Conv conv_in_, conv_out_;
+    std::vector<Level> down_, up_;  // both in the order of computation
+    ResnetBlock mid1_, mid2_;
+    std::optional<Transformer2d> mid_transformer_;
+    ops::Norm norm_out_;
+};
+
+}  // namespace nd::models

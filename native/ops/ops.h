@@ -1,0 +1,90 @@
+// The words that models are written in. A model says what is computed; the words decide how, in the layout that their
+// device wants.
+#pragma once
+
+#include <ggml.h>
+
+#include <cstdint>
+#include <optional>
+
+namespace nd::ops {
+
+// Feature maps [batch, height, width, channels], or tokens as maps of height 1. The layout in memory is the device's
+// business.
+struct Map {
+    ggml_tensor* tensor = nullptr;
+    int64_t batch = 1, height = 1, width = 1, channels = 0;
+
+    int64_t pixels() const { return height * width; }
+    int64_t size() const { return batch * pixels() * channels; }
+};
+
+// Layers are weights alone; the word that applies one is a function of Ops.
+struct Linear {
+    ggml_tensor* weight = nullptr;
+    ggml_tensor* bias = nullptr;
+    int64_t in = 0, out = 0;
+};
+
+struct Conv {
+    ggml_tensor* weight = nullptr;
+    ggml_tensor* bias = nullptr;
+    int64_t in = 0, out = 0;
+    int kernel = 3;
+};
+
+struct Norm {
+    ggml_tensor* gamma = nullptr;
+    ggml_tensor* beta = nullptr;
+    float eps = 1e-5f;
+    int64_t groups = 1;  // of a group norm
+};
+
+enum class Activation { silu, gelu, gelu_tanh, quick_gelu };
+
+struct ConvSpec {
+    int stride = 1;
+    int pad = -1;  // -1: "same", kernel / 2 on every side
+    bool pad_bottom_right =
+        false;  // pads one row below and one column at the right only (the VAE encoder's downsampling)
+    // Nearest-neighbour upsampling by two before the convolution, to this size (2 h or 2 h - 1).
+    struct Size {
+        int64_t height, width;
+    };
+    std::optional<Size> upsample_to = std::nullopt;
+};
+
+struct AttentionSpec {
+    int64_t heads = 1;
+    bool causal = false;
+    int64_t queries_per_key = 1;  // so many consecutive rows of queries share one row of keys
+};
+
+class Ops {
+  public:
+    virtual ~Ops() = default;
+
+    // A map that is written before a run and keeps its contents, and one that can be read after it. On the host side
+    // maps are planes, f32 [batch, channels, height, width].
+    virtual Map input(int64_t batch, int64_t height, int64_t width, int64_t channels) = 0;
+    virtual void output(const Map& map) = 0;
+    virtual void write(const Map& map, const float* planes) const = 0;
+    virtual void read(const Map& map, float* planes) const = 0;
+
+    // y = x W^T + b, + residual.
+    virtual Map linear(const Map& x, const Linear& layer, const Map* residual = nullptr) = 0;
+    // `bias` replaces the layer's own (a residual block adds the timestep to it).
+    virtual Map conv2d(const Map& x, const Conv& layer, const ConvSpec& spec = {}, const Map* residual = nullptr,
+                       const Map* bias = nullptr) = 0;
+    virtual Map group_norm(const Map& x, const Norm& norm, bool silu) = 0;
+    virtual Map layer_norm(const Map& x, const Norm& norm) = 0;
+    virtual Map attention(const Map& q, const Map& k, const Map& v, const AttentionSpec& spec) = 0;
+    virtual Map activation(const Map& x, Activation kind) = 0;
+    // x[..., :c] * gelu(x[..., c:])
+    virtual Map geglu(const Map& x) = 0;
+    virtual Map concat(const Map& a, const Map& b) = 0;
+    // Token plus position: ids is int32 [batch * length], positions [length, channels] -> [batch, 1, length, channels].
+    virtual Map embed(ggml_tensor* ids, int64_t batch, ggml_tensor* tokens, ggml_tensor* positions) = 0;
+};
+
+}  // namespace nd::ops

@@ -1,0 +1,34 @@
+'use strict';
+// npm run bench [-- avatar | sd15 | kernels] [options]: what is measured, and how, stands in docs/benchmarks.md.
+const { parseArgs } = require('node:util');
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    model: { type: 'string' }, // sd15: a Stable Diffusion 1 file; default: random weights in the temporary folder
+    precision: { type: 'string', default: 'auto' },
+    threads: { type: 'string' },
+    size: { type: 'string' },
+    steps: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+});
+
+const benches = {
+  avatar: () => require('./model.cjs').benchAvatar(values),
+  sd15: () => require('./model.cjs').benchSd15(values),
+  kernels: () => require('./kernels.cjs').benchKernels(values),
+};
+
+async function main() {
+  const names = positionals.length > 0 ? positionals : ['avatar'];
+  for (const name of names) {
+    if (!Object.hasOwn(benches, name)) {
+      console.error(`bench: expected one of ${Object.keys(benches).join(', ')}, got '${name}'`);
+      process.exit(2);
+    }
+    await benches[name]();
+  }
+}
+
+main();

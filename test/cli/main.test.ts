@@ -1,0 +1,115 @@
+/** The command line as a person runs it: what it writes, says, and returns. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import t from 'tap';
+import { Image } from '../../lib/index';
+import { networkPath } from '../support/safetensors';
+
+const program = path.resolve(__dirname, '..', '..', 'bin', 'node-diffusion.cjs');
+const folder = mkdtempSync(path.join(tmpdir(), 'node-diffusion-'));
+t.teardown(() => rmSync(folder, { recursive: true }));
+
+const model = ['--model', networkPath('avatar.safetensors'), '--threads', '1'];
+const small = [...model, '--width', '32', '--height', '32', '--steps', '3', '--seed', '5'];
+const out = (name: string) => path.join(folder, name);
+
+interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function run(args: string[], onStart?: (child: ChildProcess) => void): Promise<Ended> {
+  const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended: Ended = { code: null, stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk) => (ended.stdout += chunk));
+  child.stderr.on('data', (chunk) => (ended.stderr += chunk));
+  onStart?.(child);
+  return new Promise((resolve) => child.on('close', (code) => resolve({ ...ended, code })));
+}
+
+t.test('a prompt becomes a picture', async (t) => {
+  const { code, stdout, stderr } = await run(['a sad man with a green hat', '-o', out('one.png'), ...small]);
+  t.equal(code, 0, stderr);
+  t.equal(stdout, '');
+  t.match(stderr, /one\.png {2}\(seed 5, /);
+  const image = await Image.fromPNG(readFileSync(out('one.png')));
+  t.match(image, { width: 32, height: 32, parameters: /^a sad man with a green hat\nSteps: 3/ });
+});
+
+t.test('txt2img with --json and a batch', async (t) => {
+  const { code, stdout, stderr } = await run([
+    'txt2img',
+    '-p',
+    'a cat',
+    '-o',
+    out('two.png'),
+    ...small,
+    '--batch-size',
+    '2',
+    '--json',
+  ]);
+  t.equal(code, 0, stderr);
+  t.equal(stderr, '');
+  const said = JSON.parse(stdout);
+  t.match(said, {
+    prompt: 'a cat',
+    images: [
+      { file: out('two-1.png'), seed: 5 },
+      { file: out('two-2.png'), seed: 6, width: 32 },
+    ],
+  });
+  for (const { file } of said.images) t.ok(existsSync(file), file);
+});
+
+t.test('wrong use ends with 2 and one line', async (t) => {
+  const wrong: [string[], RegExp][] = [
+    [[], /a prompt is needed/],
+    [['a', 'b', ...small], /unexpected argument 'b'/],
+    [['a cat', '--steps', 'many', ...model], /--steps: expected a number, got 'many'/],
+    [['a cat', '--frobnicate', ...model], /frobnicate/],
+    [['a cat', '-o', 'picture.jpg'], /ends in \.png, got 'picture\.jpg'/],
+    [['a cat', '-o', out('x.png'), ...small, '--sampler', 'magic'], /UNKNOWN_SAMPLER.*euler/],
+    [['a cat', '-o', out('x.png'), ...small, '--width', '30'], /INVALID_REQUEST: width: expected a multiple of 4/],
+  ];
+  for (const [args, message] of wrong) {
+    const { code, stderr } = await run(args);
+    t.equal(code, 2, args.join(' '));
+    t.match(stderr, message);
+    t.equal(stderr.trim().split('\n').length, 1, 'one line');
+  }
+  t.notOk(existsSync(out('x.png')), 'nothing half-written stays');
+});
+
+t.test('failures end with 1 and a code', async (t) => {
+  const { code, stderr } = await run(['a cat', '-o', out('y.png'), '--model', out('absent.safetensors')]);
+  t.equal(code, 1);
+  t.match(stderr, /^node-diffusion: FILE_NOT_FOUND: .*absent\.safetensors/);
+  const unwritable = await run(['a cat', '-o', path.join(folder, 'no', 'such', 'folder.png'), ...small]);
+  t.equal(unwritable.code, 1);
+  t.match(unwritable.stderr, /FILE_NOT_WRITABLE/);
+});
+
+t.test('Ctrl-C ends with 130', async (t) => {
+  const args = ['a cat', '-o', out('z.png'), ...model, '--width', '512', '--height', '512', '--steps', '1000'];
+  const { code, stderr } = await run(args, (child) => setTimeout(() => child.kill('SIGINT'), 2500));
+  t.equal(code, 130, stderr);
+  t.notOk(existsSync(out('z.png')));
+});
+
+t.test('inspect, devices, help, version', async (t) => {
+  const inspected = JSON.parse((await run(['inspect', model[1], '--json'])).stdout);
+  t.match(inspected, { family: 'custom', format: 'safetensors', ownVocabulary: true });
+  t.match((await run(['inspect', model[1]])).stdout, /family +custom\n/);
+  t.match(JSON.parse((await run(['devices', '--json'])).stdout), {
+    devices: [{ name: 'cpu', instructionSet: /scalar|avx2|avx512/ }],
+  });
+  for (const args of [['--help'], ['txt2img', '--help'], ['inspect', '-h'], ['devices', '--help']]) {
+    const { code, stdout } = await run(args);
+    t.equal(code, 0);
+    t.match(stdout, /^node-diffusion /);
+  }
+  t.match((await run(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
+});

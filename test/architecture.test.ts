@@ -9,7 +9,7 @@ const root = path.resolve(__dirname, '..');
 const libRooms: Record<string, string[]> = {
   'index.ts': ['errors.ts', 'image', 'model', 'pipeline', 'prompt', 'sampling'],
   'errors.ts': [],
-  cli: ['errors.ts', 'pipeline', 'model', 'image', 'sampling', 'binding'],
+  cli: ['errors.ts', 'pipeline', 'model', 'sampling'],
   pipeline: ['errors.ts', 'prompt', 'sampling', 'model', 'image'],
   prompt: ['errors.ts'],
   sampling: ['errors.ts'],

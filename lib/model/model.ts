@@ -64,9 +64,21 @@ export class Model {
     }
     const { onProgress = null, signal } = options;
     if (onProgress !== null && typeof onProgress !== 'function') throw invalid('onProgress', 'a function', onProgress);
-    const native = await callNative(signal, (cancellation) =>
-      loadAddon().load(path, { precision, threads, memoryBudgetBytes }, cancellation, onProgress),
-    );
+    let thrown: { error: unknown } | undefined; // by onProgress: ends the loading
+    const native = await callNative(signal, (cancellation) => {
+      const report = (fraction: number) => {
+        try {
+          onProgress?.(fraction);
+        } catch (error) {
+          thrown ??= { error };
+        }
+      };
+      return loadAddon().load(path, { precision, threads, memoryBudgetBytes }, cancellation, onProgress && report);
+    });
+    if (thrown) {
+      await native.dispose();
+      throw thrown.error;
+    }
     return new Model(native);
   }
 

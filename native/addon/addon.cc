@@ -16,6 +16,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     ggml_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
     auto* data = new AddonData();
     env.SetInstanceData(data);  // deleted with the environment
+    env.AddCleanupHook([link = data->link] { link->close(); });
     const Napi::Function cancellation = CancellationWrap::define(env);
     data->cancellation = Napi::Persistent(cancellation);
     data->context = Napi::Persistent(ContextWrap::define(env));

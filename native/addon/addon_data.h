@@ -3,10 +3,15 @@
 
 #include <napi.h>
 
+#include <memory>
+
+#include "native/addon/environment_link.h"
+
 namespace nd::addon {
 
 struct AddonData {
     Napi::FunctionReference cancellation, context, model;
+    std::shared_ptr<EnvironmentLink> link = std::make_shared<EnvironmentLink>();
 
     static AddonData& of(Napi::Env env) { return *env.GetInstanceData<AddonData>(); }
 };

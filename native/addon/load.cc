@@ -1,5 +1,6 @@
 #include "native/addon/load.h"
 
+#include "native/addon/addon_data.h"
 #include "native/addon/arguments.h"
 #include "native/addon/promise_job.h"
 #include "native/addon/wraps.h"
@@ -23,27 +24,40 @@ engine::LoadOptions load_options(const Napi::Value& value) {
     return options;
 }
 
-// A JavaScript function that may be called from another thread; empty for null.
-std::shared_ptr<Napi::ThreadSafeFunction> progress_function(const Napi::Value& value) {
-    if (!value.IsFunction()) return nullptr;
-    auto* function = new Napi::ThreadSafeFunction(
-        Napi::ThreadSafeFunction::New(value.Env(), value.As<Napi::Function>(), "node-diffusion progress", 0, 1));
-    return {function, [](Napi::ThreadSafeFunction* held) {
-                held->Release();
-                delete held;
-            }};
-}
+// A JavaScript function that hears numbers from another thread.
+class Progress {
+  public:
+    explicit Progress(const Napi::Function& callback)
+        : link_(AddonData::of(callback.Env()).link),
+          function_(Napi::ThreadSafeFunction::New(callback.Env(), callback, "node-diffusion progress", 0, 1)) {}
+    ~Progress() {
+        link_->while_open([&] { function_.Release(); });
+    }
+    Progress(const Progress&) = delete;
+    Progress& operator=(const Progress&) = delete;
 
-void report(Napi::ThreadSafeFunction& function, double fraction) {
-    function.NonBlockingCall([fraction](Napi::Env env, Napi::Function callback) {
-        if (static_cast<napi_env>(env) != nullptr) callback.Call({Napi::Number::New(env, fraction)});
-    });
-}
+    void report(double fraction) {
+        link_->while_open([&] {
+            function_.NonBlockingCall([fraction](Napi::Env env, Napi::Function callback) {
+                if (static_cast<napi_env>(env) == nullptr) return;
+                try {
+                    callback.Call({Napi::Number::New(env, fraction)});
+                } catch (const Napi::Error&) {
+                    // lib/model/model.ts lets nothing through; what comes here is an environment that ends.
+                }
+            });
+        });
+    }
+
+  private:
+    std::shared_ptr<EnvironmentLink> link_;
+    Napi::ThreadSafeFunction function_;
+};
 
 }  // namespace
 
 Napi::Value inspect(const Napi::CallbackInfo& info) {
-    auto worker = std::make_shared<engine::Worker>();
+    auto worker = AddonData::of(info.Env()).link->create_worker();
     return run_job<engine::ModelInfo>(
         info.Env(), worker, nullptr,
         [path = text(info[0], "path")] { return engine::describe(weights::ModelFile::open(path)); },
@@ -51,15 +65,15 @@ Napi::Value inspect(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value load(const Napi::CallbackInfo& info) {
-    auto worker = std::make_shared<engine::Worker>();
+    auto worker = AddonData::of(info.Env()).link->create_worker();
     auto stop = token(info[2]);
+    const auto progress = info[3].IsFunction() ? std::make_shared<Progress>(info[3].As<Napi::Function>()) : nullptr;
     using Loaded = std::shared_ptr<engine::Engine>;
     return run_job<Loaded>(
         info.Env(), worker, stop,
-        [path = text(info[0], "path"), options = load_options(info[1]), stop,
-         progress = progress_function(info[3])]() -> Loaded {
+        [path = text(info[0], "path"), options = load_options(info[1]), stop, progress]() -> Loaded {
             return std::make_shared<engine::Engine>(path, options, *stop, [&](double fraction) {
-                if (progress) report(*progress, fraction);
+                if (progress) progress->report(fraction);
             });
         },
         [worker](Napi::Env env, Loaded& engine) -> Napi::Value {

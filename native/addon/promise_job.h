@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "native/addon/addon_data.h"
 #include "native/engine/worker.h"
 #include "native/error.h"
 
@@ -32,6 +33,7 @@ Napi::Promise run_job(Napi::Env env, const std::shared_ptr<engine::Worker>& work
         explicit State(Napi::Env env) : deferred(Napi::Promise::Deferred::New(env)) {}
         Napi::Promise::Deferred deferred;
         Napi::ThreadSafeFunction settle;
+        std::shared_ptr<EnvironmentLink> link;
         std::shared_ptr<engine::Worker> worker;  // let go on the JavaScript thread
         std::function<Result()> work;
         std::function<Napi::Value(Napi::Env, Result&)> convert;
@@ -40,26 +42,27 @@ Napi::Promise run_job(Napi::Env env, const std::shared_ptr<engine::Worker>& work
     };
     auto* state = new State(env);
     state->settle = Napi::ThreadSafeFunction::New(env, Napi::Function(), "node-diffusion", 0, 1);
+    state->link = AddonData::of(env).link;
     state->worker = worker;
     state->work = std::move(work);
     state->convert = std::move(convert);
     const Napi::Promise promise = state->deferred.Promise();
 
     // Runs on the JavaScript thread; `env` is null where the environment is being torn down.
-    const auto settle = [](Napi::Env env, Napi::Function, State* state) {
-        if (static_cast<napi_env>(env) != nullptr) {
+    const auto settle = [](Napi::Env env, Napi::Function, State* held) {
+        const std::unique_ptr<State> state(held);
+        if (static_cast<napi_env>(env) == nullptr) return;
+        try {
             const Napi::HandleScope scope(env);
+            if (!state->result) throw make_error(env, state->code, state->message);
+            state->deferred.Resolve(state->convert(env, *state->result));
+        } catch (const Napi::Error& error) {
             try {
-                if (state->result) {
-                    state->deferred.Resolve(state->convert(env, *state->result));
-                } else {
-                    state->deferred.Reject(make_error(env, state->code, state->message).Value());
-                }
-            } catch (const Napi::Error& error) {
                 state->deferred.Reject(error.Value());
+            } catch (const Napi::Error&) {
+                // No JavaScript can run any more: a worker is being terminated.
             }
         }
-        delete state;
     };
     worker->post({[state, settle] {
                       try {
@@ -78,12 +81,14 @@ Napi::Promise run_job(Napi::Env env, const std::shared_ptr<engine::Worker>& work
                           state->code = "DISPOSED";
                           state->message = "the model was disposed of";
                       }
-                      Napi::ThreadSafeFunction deliver = state->settle;
-                      if (deliver.BlockingCall(state, settle) == napi_ok) {
-                          deliver.Release();
-                      } else {
-                          delete state;  // refused: the environment is ending and nobody waits for the promise
-                      }
+                      bool delivered = false;
+                      const auto link = state->link;  // `state` belongs to the JavaScript thread once it is called
+                      link->while_open([&] {
+                          Napi::ThreadSafeFunction deliver = state->settle;
+                          delivered = deliver.BlockingCall(state, settle) == napi_ok;
+                          if (delivered) deliver.Release();
+                      });
+                      if (!delivered) delete state;  // the environment is ending: nobody waits for the promise
                   },
                   token});
     return promise;

@@ -13,12 +13,17 @@ struct Worker::State {
 Worker::Worker() : state_(std::make_shared<State>()), thread_([state = state_] { loop(state); }) {}
 
 Worker::~Worker() {
+    shut_down();
+}
+
+void Worker::shut_down() {
     stop();
     {
         std::lock_guard lock(state_->mutex);
         state_->closed = true;
     }
     state_->changed.notify_all();
+    if (!thread_.joinable()) return;
     // The last owner of a model may be a job on this very thread, which cannot wait for itself.
     if (thread_.get_id() == std::this_thread::get_id()) {
         thread_.detach();

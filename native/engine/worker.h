@@ -20,8 +20,7 @@ class Worker {
     };
 
     Worker();
-    // Cancels what runs and what waits, and waits for the thread to end.
-    ~Worker();
+    ~Worker();  // shuts down
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
 
@@ -29,6 +28,8 @@ class Worker {
     void post(Job job);
     void stop();
     bool stopped() const;
+    // Stops, and waits for the thread to end. Nothing may be posted afterwards.
+    void shut_down();
 
   private:
     struct State;

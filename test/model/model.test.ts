@@ -38,6 +38,13 @@ t.test('progress runs from 0 to 1', async (t) => {
   );
 });
 
+t.test('what onProgress throws comes out of load', async (t) => {
+  const onProgress = () => {
+    throw new Error('mine');
+  };
+  await t.rejects(Model.load(avatar, { threads: 1, onProgress }), { message: 'mine' });
+});
+
 t.test('inspect tells what load would', async (t) => {
   const info = await inspectModel(avatar);
   t.match(info, {

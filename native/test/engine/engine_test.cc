@@ -1,0 +1,116 @@
+// The engine on the tiny models of test/fixtures/networks: that it runs, cancels and refuses cleanly. That it is right
+// is checked against diffusers in test/model/networks.test.ts.
+#include "native/engine/engine.h"
+
+#include <cmath>
+#include <string>
+
+#include "native/error.h"
+#include "native/test/tap.h"
+
+using namespace nd::engine;
+
+namespace {
+
+const std::string kFixtures = ND_FIXTURES;
+
+std::vector<float> wave(int64_t size) {
+    std::vector<float> values;
+    for (int64_t i = 0; i < size; i++) values.push_back(std::sin(0.7f * static_cast<float>(i)));
+    return values;
+}
+
+bool all_finite(const std::vector<float>& values) {
+    for (const float value : values) {
+        if (!std::isfinite(value)) return false;
+    }
+    return !values.empty();
+}
+
+std::string code_of(const std::function<void()>& call) {
+    try {
+        call();
+    } catch (const nd::Error& error) {
+        return error.code();
+    }
+    return "none";
+}
+
+std::unique_ptr<Engine> load(const std::string& name, LoadOptions options = {"auto", 2, size_t{1} << 30}) {
+    const CancelToken token;
+    return std::make_unique<Engine>(kFixtures + "/" + name, options, token, nullptr);
+}
+
+}  // namespace
+
+TEST("engine: every network of every fixture, in several shapes and precisions") {
+    const CancelToken go;
+    for (const char* name : {"sd1.safetensors", "sd2.safetensors", "wide", "deep.safetensors", "avatar.safetensors",
+                             "quant.gguf", "linear"}) {
+        for (const char* precision : {"auto", "q8_0"}) {
+            const auto engine = load(name, {precision, 2, size_t{1} << 30});
+            const auto& info = engine->info();
+            const auto embeddings = engine->encode_text(std::vector<int32_t>(2 * 77, 1), 2, 0, go);
+            CHECK(all_finite(embeddings), name);
+            const auto context = engine->create_context(embeddings, 2, go);
+            const int64_t c = info.unet->in_channels;
+            for (const Shape shape : {Shape{1, c, 8, 8}, Shape{3, c, 8, 8}, Shape{1, c, 9, 13}, Shape{1, c, 1, 1}}) {
+                const auto noise = engine->predict_noise(wave(shape.size()), shape, 500, *context, go);
+                CHECK(all_finite(noise) && static_cast<int64_t>(noise.size()) == 2 * shape.size(), name, " ",
+                      shape.height);
+            }
+            const int64_t latent_channels = info.vae->latent_channels, f = info.vae->downscale();
+            const auto pixels = engine->decode(wave(latent_channels * 15), {1, latent_channels, 3, 5}, go);
+            CHECK(all_finite(pixels) && static_cast<int64_t>(pixels.size()) == 3 * 15 * f * f, name);
+            const auto latents = engine->encode(pixels, {1, 3, 3 * f, 5 * f}, go);
+            CHECK(all_finite(latents) && static_cast<int64_t>(latents.size()) == latent_channels * 15, name);
+        }
+    }
+}
+
+TEST("engine: tiles keep within a small budget, for decoding and encoding") {
+    const CancelToken go;
+    const auto engine = load("avatar.safetensors", {"auto", 1, 400'000});
+    const auto pixels = engine->decode(wave(4 * 64 * 48), {1, 4, 64, 48}, go);
+    CHECK(all_finite(pixels) && pixels.size() == 3 * 256 * 192);
+    CHECK(all_finite(engine->encode(pixels, {1, 3, 256, 192}, go)));
+}
+
+TEST("engine: a cancelled call throws ABORTED and the next one works") {
+    const CancelToken go;
+    CancelToken stop;
+    stop.cancel();
+    const auto engine = load("avatar.safetensors");
+    const auto embeddings = engine->encode_text(std::vector<int32_t>(77, 1), 1, 0, go);
+    const auto context = engine->create_context(embeddings, 1, go);
+    const Shape shape{1, 4, 8, 8};
+    const auto x = wave(shape.size());
+    CHECK(code_of([&] { engine->predict_noise(x, shape, 1, *context, stop); }) == "ABORTED");
+    CHECK(code_of([&] { engine->decode(x, shape, stop); }) == "ABORTED");
+    CHECK(code_of([&] { engine->encode_text(std::vector<int32_t>(77, 1), 1, 0, stop); }) == "ABORTED");
+    CHECK(all_finite(engine->predict_noise(x, shape, 1, *context, go)));
+}
+
+TEST("engine: sizes that do not fit are INVALID_ARGUMENT") {
+    const CancelToken go;
+    const auto engine = load("avatar.safetensors");
+    CHECK(code_of([&] { engine->encode_text(std::vector<int32_t>(77, 1 << 20), 1, 0, go); }) == "INVALID_ARGUMENT");
+    CHECK(code_of([&] { engine->encode_text(std::vector<int32_t>(77, 1), 1, 99, go); }) == "INVALID_ARGUMENT");
+    CHECK(code_of([&] { engine->create_context(wave(77), 1, go); }) == "INVALID_ARGUMENT");
+    CHECK(code_of([&] { engine->decode(wave(10), {1, 4, 8, 8}, go); }) == "INVALID_ARGUMENT");
+    CHECK(code_of([&] { engine->encode(wave(3 * 81), {1, 3, 9, 9}, go); }) == "INVALID_ARGUMENT");
+}
+
+TEST("engine: one context after another in one program") {
+    const CancelToken go;
+    const auto engine = load("avatar.safetensors");
+    const Shape shape{1, 4, 8, 8};
+    const auto x = wave(shape.size());
+    const int64_t width = engine->info().text->width;
+    const auto a = engine->create_context(wave(77 * width), 1, go);
+    const auto b = engine->create_context(std::vector<float>(static_cast<size_t>(77 * width), 0.5f), 1, go);
+    const auto first = engine->predict_noise(x, shape, 1, *a, go);
+    const auto other = engine->predict_noise(x, shape, 1, *b, go);
+    CHECK(first != other);
+    CHECK(engine->predict_noise(x, shape, 1, *a, go) == first);
+}

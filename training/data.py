@@ -1,0 +1,52 @@
+"""Reads the sets that render.mjs wrote, and turns pictures into tensors and back."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+SIZE = 64
+
+
+class PictureSet:
+    """One set: `pixels` uint8 [N, 64, 64, 3] (mapped from disk) and `records`, a list of labels and captions."""
+
+    def __init__(self, build, name):
+        base = Path(build) / "data" / name
+        self.pixels = np.memmap(base.with_suffix(".rgb"), np.uint8, "r").reshape(-1, SIZE, SIZE, 3)
+        with open(base.with_suffix(".jsonl"), encoding="utf-8") as file:
+            self.records = [json.loads(line) for line in file]
+        if len(self.records) != len(self.pixels):
+            raise ValueError(f"{base}: {len(self.pixels)} pictures but {len(self.records)} lines")
+
+    def __len__(self):
+        return len(self.pixels)
+
+    def batch(self, indices):
+        """f32 [N, 3, 64, 64] in [-1, 1], channels last in memory."""
+        return to_tensor(self.pixels[indices])
+
+
+def to_tensor(pixels):
+    """uint8 [N, H, W, 3] -> f32 [N, 3, H, W] in [-1, 1]."""
+    tensor = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return tensor.contiguous(memory_format=torch.channels_last)
+
+
+def to_pixels(tensor):
+    """f32 [N, 3, H, W] in [-1, 1] -> uint8 [N, H, W, 3]."""
+    return ((tensor.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def save_sheet(path, pixels, columns=8, zoom=2, gap=4):
+    """Writes pictures uint8 [N, H, W, 3] as one PNG, row by row."""
+    count, height, width, _ = pixels.shape
+    rows = -(-count // columns)
+    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 128, np.uint8)
+    for i, picture in enumerate(pixels):
+        y, x = gap + i // columns * (height + gap), gap + i % columns * (width + gap)
+        sheet[y : y + height, x : x + width] = picture
+    image = Image.fromarray(sheet)
+    image.resize((image.width * zoom, image.height * zoom), Image.NEAREST).save(path)

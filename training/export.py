@@ -1,0 +1,98 @@
+"""Writes the trained model as single files: avatar.safetensors (f16) and avatar.gguf, each with its configuration.
+
+python export.py [--build DIR] [--out DIR]   avatar.safetensors goes to --out, avatar.gguf stays in the build folder.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import gguf
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from avatar import Avatar
+from diffusion import SCHEDULER_CONFIG
+from models import TEXT_CONFIG, UNET_CONFIG, VAE_CONFIG
+from names import text_names, unet_names, vae_names
+
+CONFIG_KEY = "node-diffusion.config"
+MERGES_KEY = "node-diffusion.merges"
+DEFAULTS = {"width": 64, "height": 64, "steps": 25, "cfgScale": 4, "sampler": "dpmpp_2m", "schedule": "karras"}
+
+
+def collect_tensors(avatar):
+    """CompVis name -> f32 tensor; the VAE's attention projections become 1 x 1 convolutions, as in SD 1 files."""
+    unet, vae, text = (module.state_dict() for module in (avatar.unet, avatar.vae, avatar.text_encoder))
+    text = {name: tensor for name, tensor in text.items() if not name.endswith("position_ids")}
+    tensors = {}
+    for state, names in (
+        (unet, unet_names(unet, UNET_CONFIG)), (vae, vae_names(vae, VAE_CONFIG)), (text, text_names(text))
+    ):
+        tensors |= {names[name]: tensor.detach().float().contiguous() for name, tensor in state.items()}
+    if len(tensors) != len(unet) + len(vae) + len(text):
+        raise ValueError("two tensors were given one name")
+    for name, tensor in tensors.items():
+        if ".mid.attn_1." in name and tensor.ndim == 2:
+            tensors[name] = tensor[:, :, None, None]
+    return tensors
+
+
+def describe(avatar):
+    """The metadata that both files carry: the configuration and the tokenizer's merges."""
+    tokenizer = avatar.tokenizer
+    config = {
+        "format": 1,
+        "name": "avatar",
+        "unet": UNET_CONFIG,
+        "vae": VAE_CONFIG | {"scaling_factor": round(avatar.scaling_factor, 6)},
+        "text_encoder": TEXT_CONFIG
+        | {
+            "vocab_size": len(tokenizer), "bos_token_id": tokenizer.start, "eos_token_id": tokenizer.end,
+            "pad_token_id": tokenizer.end,
+        },
+        "scheduler": SCHEDULER_CONFIG,
+        "defaults": DEFAULTS,
+    }
+    merges = "\n".join(" ".join(pair) for pair in tokenizer.ranks)
+    return {CONFIG_KEY: json.dumps(config), MERGES_KEY: merges}
+
+
+def write_safetensors(path, tensors, metadata):
+    # contiguous_format: the training keeps convolution weights channels last in memory
+    half = {name: tensor.half().contiguous(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+    save_file(half, path, metadata={"format": "pt", **metadata})
+    path.chmod(0o644)
+
+
+def write_gguf(path, tensors, metadata):
+    """f16 for matrices and convolutions, f32 for vectors."""
+    writer = gguf.GGUFWriter(path, "sd1")
+    for key, value in metadata.items():
+        writer.add_string(key, value)
+    for name, tensor in tensors.items():
+        writer.add_tensor(name, np.ascontiguousarray((tensor.half() if tensor.ndim >= 2 else tensor).numpy()))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def main(args):
+    avatar = Avatar(args.build)
+    tensors, metadata = collect_tensors(avatar), describe(avatar)
+    args.out.mkdir(parents=True, exist_ok=True)
+    files = args.out / "avatar.safetensors", args.build / "avatar.gguf"
+    write_safetensors(files[0], tensors, metadata)
+    write_gguf(files[1], tensors, metadata)
+    for file in files:
+        print(f"{file.name}: {len(tensors)} tensors, {file.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    here = Path(__file__).parent
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", default=here / "build", type=Path)
+    parser.add_argument("--out", default=here.parent / "assets", type=Path)
+    main(parser.parse_args())

@@ -5,15 +5,17 @@
 const fs = require('node:fs');
 const { Model } = require('../dist');
 
+/** The tensors by name, and the facts that the generator wrote. */
 function readReference(file) {
   const bytes = fs.readFileSync(file);
   const start = 8 + Number(bytes.readBigUInt64LE(0));
-  const header = JSON.parse(bytes.subarray(8, start).toString());
-  return (name) => {
-    const { dtype, shape, data_offsets: offsets } = header[name];
+  const { __metadata__: metadata, ...tensors } = JSON.parse(bytes.subarray(8, start).toString());
+  const tensor = (name) => {
+    const { dtype, shape, data_offsets: offsets } = tensors[name];
     const { buffer } = new Uint8Array(bytes.subarray(start + offsets[0], start + offsets[1]));
     return { shape, data: dtype === 'I32' ? new Int32Array(buffer) : new Float32Array(buffer) };
   };
+  return { tensor, facts: JSON.parse(metadata.facts) };
 }
 
 function relativeError(actual, expected) {
@@ -28,9 +30,7 @@ function relativeError(actual, expected) {
 }
 
 async function main([modelFile, referenceFile, precision = 'auto']) {
-  const reference = readReference(referenceFile);
-  const header = JSON.parse(readHeader(referenceFile)).__metadata__;
-  const facts = JSON.parse(header.facts ?? '{}');
+  const { tensor: reference, facts } = readReference(referenceFile);
   const model = await Model.load(modelFile, { precision });
   const bounds = { auto: 1e-4, f32: 1e-4, f16: 3e-3 };
   const limit = bounds[precision] ?? Number.POSITIVE_INFINITY;
@@ -56,11 +56,6 @@ async function main([modelFile, referenceFile, precision = 'auto']) {
     `${model.info.precision} weights, peak ${(process.resourceUsage().maxRSS / 2 ** 20).toFixed(2)} GiB: ${worst <= limit ? 'within' : 'OUTSIDE'} ${limit}`,
   );
   process.exitCode = worst <= limit ? 0 : 1;
-}
-
-function readHeader(file) {
-  const bytes = fs.readFileSync(file);
-  return bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE(0))).toString();
 }
 
 main(process.argv.slice(2));

@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { DiffusionError } from '../errors';
 import type { ModelInfo } from '../model/model';
-import type { Seed } from '../sampling/noise';
+import { checkSeed, type Seed } from '../sampling/noise';
 import { resolveSampler, resolveSchedule } from '../sampling/resolve';
 import type { SamplerName } from '../sampling/samplers/index';
 import type { Schedule, ScheduleName } from '../sampling/schedules';
@@ -118,7 +118,7 @@ export function parseRequest(request: Txt2ImgRequest, info: ModelInfo): Resolved
     samplerName: nameOf(set.sampler),
     schedule,
     scheduleName: nameOf(set.schedule),
-    seed: seedOf(set.seed),
+    seed: set.seed === undefined ? randomInt(2 ** 32) : checkSeed(set.seed),
     rng: oneOf('rng', set.rng, ['philox', 'torch']),
     batchSize,
     clipSkip: integer('clipSkip', set.clipSkip, 1, 12),
@@ -150,13 +150,6 @@ function definedOnly(request: Txt2ImgRequest): Txt2ImgRequest {
 function nameOf(value: unknown): string {
   if (typeof value === 'string') return value;
   return typeof value === 'function' ? value.name || 'custom' : 'custom';
-}
-
-function seedOf(seed: Seed | undefined): Seed {
-  if (seed === undefined) return randomInt(2 ** 32);
-  const fits = typeof seed === 'bigint' ? seed >= 0n && seed < 1n << 64n : Number.isSafeInteger(seed) && seed >= 0;
-  if (!fits) refuse('seed', 'an integer in 0..2^53 - 1 or a bigint in 0..2^64 - 1', seed);
-  return seed;
 }
 
 function checkLatents(latents: Float32Array, shape: readonly number[]): void {

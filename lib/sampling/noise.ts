@@ -75,14 +75,19 @@ export function batchNoise(sources: readonly NoiseSource[], perImage: number): F
   return values;
 }
 
-/** The seed as two 32-bit words, the low one first. */
-function seedWords(seed: Seed): Uint32Array {
+/** Returns the seed; throws `INVALID_REQUEST` for one out of range. */
+export function checkSeed(seed: Seed): Seed {
   const fits = typeof seed === 'bigint' ? seed >= 0n && seed < 1n << 64n : Number.isSafeInteger(seed) && seed >= 0;
   if (!fits) {
     const expected = 'an integer in 0..2^53 - 1 or a bigint in 0..2^64 - 1';
     throw new DiffusionError('INVALID_REQUEST', `seed: expected ${expected}, got ${String(seed)}`);
   }
-  const bits = BigInt(seed);
+  return seed;
+}
+
+/** The seed as two 32-bit words, the low one first. */
+function seedWords(seed: Seed): Uint32Array {
+  const bits = BigInt(checkSeed(seed));
   return Uint32Array.of(Number(bits & 0xffffffffn), Number(bits >> 32n));
 }
 

@@ -174,7 +174,7 @@ Map CpuOps::attention(const Map& q, const Map& k, const Map& v, const AttentionS
 
 Map CpuOps::activation(const Map& x, Activation kind) {
     kernels::ActivationArgs args;
-    args.kind = static_cast<kernels::Activation>(kind);
+    args.kind = kind;
     args.size = x.size();
     return like(x, graph_.kernel<kernels::ActivationArgs>(
                        extents(x), {x.tensor}, args,

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "native/kernels/pointwise/pointwise.h"
+
 namespace nd::ops {
 
 // Feature maps [batch, height, width, channels], or tokens as maps of height 1. The layout in memory is the device's
@@ -40,7 +42,7 @@ struct Norm {
     int64_t groups = 1;  // of a group norm
 };
 
-enum class Activation { silu, gelu, gelu_tanh, quick_gelu };
+using kernels::Activation;
 
 struct ConvSpec {
     int stride = 1;

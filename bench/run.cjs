@@ -1,14 +1,14 @@
 'use strict';
-// npm run bench [-- avatar | sd15 | kernels] [options]: what is measured, and how, stands in docs/benchmarks.md.
+// npm run bench [-- avatar | sd15 | kernels | accuracy] [options]: what is measured, and how, stands in docs/benchmarks.md.
 const { parseArgs } = require('node:util');
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     model: { type: 'string' }, // sd15: a Stable Diffusion 1 file; default: random weights in the temporary folder
-    precision: { type: 'string', default: 'auto' },
+    precision: { type: 'string' }, // one or several, with commas between
     threads: { type: 'string' },
-    size: { type: 'string' },
+    size: { type: 'string' }, // one or several
     steps: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
@@ -18,6 +18,7 @@ const benches = {
   avatar: () => require('./model.cjs').benchAvatar(values),
   sd15: () => require('./model.cjs').benchSd15(values),
   kernels: () => require('./kernels.cjs').benchKernels(values),
+  accuracy: () => require('./accuracy.cjs').benchAccuracy(values),
 };
 
 async function main() {

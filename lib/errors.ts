@@ -3,7 +3,7 @@
 /** What each code means. The native engine uses the same codes; a test holds the two together. */
 export const errorCodes = {
   ABORTED: 'the AbortSignal of the call was aborted',
-  ADDON_NOT_FOUND: 'the native addon is neither built nor shipped for this platform',
+  ADDON_NOT_FOUND: 'a native addon (our own, or sharp for pictures) is neither built nor shipped for this platform',
   COMPUTE_FAILED: 'the engine could not finish a computation',
   DISPOSED: 'the model was disposed of before or during the call',
   FILE_INVALID: 'a file is damaged, truncated or not of the format that it claims',

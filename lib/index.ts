@@ -1,7 +1,11 @@
 /** The public exports of node-diffusion. */
 export { DiffusionError, type ErrorCode, errorCodes } from './errors';
+export { fromA1111 } from './image/from-a1111';
+export { fromDiffusers } from './image/from-diffusers';
 export { Image } from './image/image';
-export { formatInfotext, type GenerationFacts, parseInfotext } from './image/infotext';
+export { formatInfotext, type GenerationFacts } from './image/infotext';
+export { type ParsedInfotext, parseInfotext, parseParameters, type RequestOptions } from './image/parse-infotext';
+export type { Translated } from './image/translation';
 export { type Device, listDevices } from './model/devices';
 export { inspectModel } from './model/inspect';
 export {
@@ -12,30 +16,84 @@ export {
   type ModelStats,
   type PlanesShape,
 } from './model/model';
-export { createDenoiser, type DenoiserOptions, type Prediction } from './pipeline/denoiser';
-export { classifierFreeGuidance } from './pipeline/guidance';
 export {
-  embeddedModelPath,
-  Pipeline,
-  type PipelineOptions,
-  type PipelineStep,
-  type Txt2ImgResult,
-} from './pipeline/pipeline';
-export type { StepEvent, Txt2ImgRequest } from './pipeline/request';
+  createDenoiser,
+  createPairDenoiser,
+  type DenoiserOptions,
+  type PairDenoiserOptions,
+  type Prediction,
+} from './pipeline/denoiser';
+export type { Changes } from './pipeline/direction';
+export { classifierFreeGuidance, composedGuidance, rescaledGuidance } from './pipeline/guidance';
+export type { Img2ImgRequest, InpaintRequest, OutpaintRequest } from './pipeline/image-request';
+export { embeddedModelPath, type GenerationResult, Pipeline, type PipelineOptions } from './pipeline/pipeline';
+export type { HiresOptions, TextRequest, Txt2ImgRequest } from './pipeline/request';
+export { type ResumeOptions, Run } from './pipeline/run';
+export type { PipelineStep, SamplingRequest, StepEvent } from './pipeline/sampling-request';
+export {
+  embeddedDdpmPath,
+  UnconditionalPipeline,
+  type UnconditionalRequest,
+  type UnconditionalResult,
+} from './pipeline/unconditional';
 export { ClipTokenizer, type EncodedPrompt } from './prompt/clip-tokenizer';
 export { loadClipVocabulary, type Vocabulary, vocabularyFromMerges } from './prompt/vocabulary';
 export { batchNoise, type NoiseSource, philoxNoise, type Seed, torchNoise } from './sampling/noise';
-export { ddim, dpmpp2m, euler, eulerAncestral, lcm, type SamplerName, samplers } from './sampling/samplers/index';
 export {
+  ddim,
+  ddpm,
+  deis,
+  dpm2,
+  dpm2Ancestral,
+  dpmpp2m,
+  dpmpp2mSde,
+  dpmpp2sAncestral,
+  dpmpp3mSde,
+  dpmppSde,
+  erSde,
+  euler,
+  eulerAncestral,
+  eulerCfgPp,
+  heun,
+  ipndm,
+  lcm,
+  lms,
+  plms,
+  pndm,
+  resMultistep,
+  type SamplerName,
+  samplers,
+  tcd,
+  unipc,
+} from './sampling/samplers/index';
+export {
+  aysSd15Schedule,
+  aysSdxlSchedule,
+  type BetaSchedule,
+  betaSchedule,
+  betaWith,
+  createFlowNoiseModel,
   createNoiseModel,
+  ddimUniformSchedule,
   discreteSchedule,
+  exponentialSchedule,
+  type FlowNoiseModelOptions,
   karrasSchedule,
+  karrasWith,
+  klOptimalSchedule,
   lcmSchedule,
   leadingSchedule,
+  linearQuadraticSchedule,
+  linspaceSchedule,
   type NoiseModel,
+  type NoiseModelOptions,
+  polyexponentialWith,
   type Schedule,
   type ScheduleName,
   schedules,
+  sgmUniformSchedule,
+  simpleSchedule,
+  timestepSchedule,
   trailingSchedule,
 } from './sampling/schedules';
-export type { Denoise, Sampler, SamplerOptions, SamplerStep } from './sampling/types';
+export type { Denoise, DenoisedPair, DenoisePair, Sampler, SamplerOptions, SamplerStep } from './sampling/types';

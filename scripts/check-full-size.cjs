@@ -32,7 +32,8 @@ function relativeError(actual, expected) {
 async function main([modelFile, referenceFile, precision = 'auto']) {
   const { tensor: reference, facts } = readReference(referenceFile);
   const model = await Model.load(modelFile, { precision });
-  const bounds = { auto: 1e-4, f32: 1e-4, f16: 3e-3 };
+  // In bf16 what diffusers' own bf16 pass errs on random weights (full_size.py), in int8 three times that.
+  const bounds = { f32: 1e-4, f16: 3e-3, bf16: 1.6e-2, auto: 1.6e-2, q8_0: 4.8e-2 };
   const limit = bounds[precision] ?? Number.POSITIVE_INFINITY;
   let worst = 0;
   const report = (name, actual, expected) => {

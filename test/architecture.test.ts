@@ -20,12 +20,13 @@ const libRooms: Record<string, string[]> = {
 
 const nativeRooms: Record<string, string[]> = {
   'error.h': [],
+  'huge_pages.h': [],
   addon: ['error.h', 'engine', 'kernels', 'backend', 'weights'],
-  engine: ['error.h', 'models', 'ops', 'weights', 'backend'],
+  engine: ['error.h', 'huge_pages.h', 'models', 'ops', 'weights', 'backend'],
   models: ['error.h', 'ops', 'weights'],
   ops: ['error.h', 'kernels', 'backend'],
-  weights: ['error.h'],
-  kernels: ['error.h'],
+  weights: ['error.h', 'huge_pages.h', 'kernels'],
+  kernels: ['error.h', 'huge_pages.h'],
   backend: ['error.h'],
 };
 

@@ -7,14 +7,22 @@ export interface NativeCancellation {
 
 /** What a model is, read from its configuration and its tensor shapes. */
 export interface NativeModelInfo {
-  /** `sd1`, `sd2` or `custom` (another size of the same architecture). */
+  /** `sd1`, `sd2`, `custom` (another size of the same architecture) or `ddpm` (an unconditional UNet on pixels). */
   family: string;
   /** `safetensors`, `gguf` or `diffusers`. */
   format: string;
   /** Which parts the file has. */
   components: { unet: boolean; vae: boolean; textEncoder: boolean };
   textEncoder?: { layers: number; width: number; heads: number; vocabularySize: number; contextLength: number };
-  unet?: { inChannels: number; outChannels: number; contextWidth: number; blockChannels: number[] };
+  unet?: {
+    inChannels: number;
+    outChannels: number;
+    /** Of the text that it attends to; 0 for an unconditional UNet. */
+    contextWidth: number;
+    blockChannels: number[];
+    /** Side of the pictures that an unconditional UNet was trained on, where its configuration tells. */
+    sampleSize?: number;
+  };
   vae?: { latentChannels: number; scalingFactor: number; downscale: number };
   prediction: {
     type: 'epsilon' | 'v_prediction';
@@ -22,6 +30,8 @@ export interface NativeModelInfo {
     betaStart: number;
     betaEnd: number;
     trainSteps: number;
+    /** Noise-free pixels are held to -clipRange..clipRange; absent where they are not, as for latents. */
+    clipRange?: number;
   };
   /** Layers of the text encoder that the family leaves out at the end (0 for SD 1, 1 for SD 2 files with all layers). */
   skippedTextLayers: number;
@@ -51,6 +61,13 @@ export interface NativeContext {
   dispose(): void;
 }
 
+/** Multiply-adds counted twice, by the numbers that are multiplied. */
+export interface NativeOperations {
+  f32: number;
+  bf16: number;
+  int8: number;
+}
+
 /** Seconds and memory of the work so far, by stage. */
 export interface NativeStats {
   encodeTextSeconds: number;
@@ -58,9 +75,9 @@ export interface NativeStats {
   predictNoiseSeconds: number;
   decodeSeconds: number;
   encodeSeconds: number;
-  /** Multiply-adds counted twice, of the last predictNoise and decode. */
-  predictNoiseFlops: number;
-  decodeFlops: number;
+  /** Of the last predictNoise and decode. */
+  predictNoiseOperations: NativeOperations;
+  decodeOperations: NativeOperations;
   /** Bytes of the compute buffers that are allocated now. */
   computeBytes: number;
 }
@@ -80,12 +97,15 @@ export interface NativeModel {
     rows: number,
     cancellation: NativeCancellation | null,
   ): Promise<NativeContext>;
-  /** `latents` f32 `[n, channels, height, width]`, scaled as the network wants them -> f32 `[rows, n, channels, height, width]`. */
+  /**
+   * `latents` f32 `[n, channels, height, width]`, or `[rows, n, ...]` where each row has its own, scaled as the network wants them -> f32
+   * `[rows, n, channels, height, width]`. An unconditional UNet takes pixels and no context, and gives one row.
+   */
   predictNoise(
     latents: Float32Array,
     shape: readonly [n: number, channels: number, height: number, width: number],
     timestep: number,
-    context: NativeContext,
+    context: NativeContext | null,
     cancellation: NativeCancellation | null,
   ): Promise<Float32Array>;
   /** f32 `[n, channels, height, width]` latents (unscaled by the VAE's factor natively) -> f32 `[n, 3, H, W]` in -1..1, not clamped. */

@@ -1,6 +1,9 @@
 /** The command line: picks the subcommand, and turns how it ends into an exit code. */
 import { DiffusionError, type ErrorCode } from '../errors';
+import { ddpm, ddpmHelp } from './ddpm';
 import { devices, devicesHelp } from './devices';
+import { img2img, img2imgHelp } from './img2img';
+import { inpaint, inpaintHelp } from './inpaint';
 import { inspect, inspectHelp } from './inspect';
 import { txt2img, txt2imgHelp } from './txt2img';
 import { UsageError } from './usage';
@@ -12,6 +15,9 @@ interface Command {
 
 const commands: Readonly<Record<string, Command>> = {
   txt2img: { run: txt2img, help: txt2imgHelp },
+  img2img: { run: img2img, help: img2imgHelp },
+  inpaint: { run: inpaint, help: inpaintHelp },
+  ddpm: { run: ddpm, help: ddpmHelp },
   inspect: { run: inspect, help: inspectHelp },
   devices: { run: devices, help: devicesHelp },
 };

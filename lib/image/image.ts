@@ -1,10 +1,27 @@
-/** A finished picture: RGB8 pixels with the text that tells how they were generated. */
-
+/** A picture: RGB8 pixels with the text that tells how they were generated. */
 import { randomUUID } from 'node:crypto';
-import { rename, rm, writeFile } from 'node:fs/promises';
-import { extname } from 'node:path';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { DiffusionError } from '../errors';
-import { decodePng, encodePng } from './png';
+import { decode, encode, type ImageFormat, imageFormats, type ResizeOptions, resize } from './codec';
+import { readParameters, withParameters } from './parameters';
+
+export interface OpenOptions {
+  /** What shows through where the picture is transparent: a CSS colour. Default white. */
+  background?: string;
+}
+
+export interface SaveOptions {
+  /** 1 to 100, for JPEG and WebP; larger is finer and larger. Default 80. */
+  quality?: number;
+}
+
+const formatsByExtension: Readonly<Record<string, ImageFormat>> = {
+  '.png': 'png',
+  '.jpg': 'jpeg',
+  '.jpeg': 'jpeg',
+  '.webp': 'webp',
+};
 
 export class Image {
   readonly width: number;
@@ -12,7 +29,7 @@ export class Image {
   readonly channels = 3;
   /** RGB8 `[height, width, 3]`: rows from the top, pixels from the left. */
   readonly data: Uint8Array;
-  /** Generation parameters in A1111's format (see infotext.ts); they go into the PNG. */
+  /** Generation parameters in A1111's format (see infotext.ts); they go into the file. */
   readonly parameters?: string;
 
   /** @throws INVALID_ARGUMENT if the size is not positive, the data is not of that size, or `parameters` has a NUL */
@@ -35,42 +52,104 @@ export class Image {
     this.parameters = parameters;
   }
 
+  /**
+   * Reads a picture of any format that sharp reads (PNG, JPEG, WebP, AVIF, GIF, TIFF, SVG), from a path or from a file's bytes. It comes
+   * upright, whatever its EXIF orientation; what is transparent is blended over white or what `background` says.
+   *
+   * @throws FILE_NOT_FOUND if the path cannot be read; INVALID_IMAGE if the picture is damaged, of no known format or larger than 2^26
+   * pixels; INVALID_ARGUMENT if an argument is not as said; ADDON_NOT_FOUND if sharp cannot be loaded
+   */
+  static async open(source: string | Uint8Array, { background = '#ffffff' }: OpenOptions = {}): Promise<Image> {
+    const isPath = typeof source === 'string';
+    if (!isPath && !(source instanceof Uint8Array))
+      throw invalid('source', 'a path or the bytes of a file', typeof source);
+    const file = isPath ? await read(source) : source;
+    const { width, height, data } = await decode(file, background);
+    return new Image(width, height, data, readParameters(file)?.replaceAll('\0', '\ufffd'));
+  }
+
+  /**
+   * The picture as a file of that format, default PNG, with its parameters.
+   *
+   * @throws INVALID_ARGUMENT if an option is not as said, or the parameters are too long for JPEG; ADDON_NOT_FOUND if sharp cannot be
+   * loaded
+   */
+  async toBuffer({ format = 'png', quality }: SaveOptions & { format?: ImageFormat } = {}): Promise<Buffer> {
+    if (!imageFormats.includes(format)) throw invalid('format', `one of ${imageFormats.join(', ')}`, String(format));
+    checkQuality(format, quality);
+    const file = await encode(this, format, quality);
+    if (this.parameters === undefined) return file;
+    return withParameters(file, format, this.parameters, this.width, this.height);
+  }
+
   /** The picture as a PNG file, with its parameters. */
   toPNG(): Promise<Buffer> {
-    return encodePng(this);
+    return this.toBuffer();
   }
 
   /**
-   * Writes a PNG file. The path holds either what it held before or the whole picture, never a part.
+   * Writes a file, PNG, JPEG or WebP by the path's ending. The path holds either what it held before or the whole picture, never a part.
    *
-   * @throws INVALID_ARGUMENT if the path does not end in `.png`; FILE_NOT_WRITABLE if the file could not be written
+   * @throws INVALID_ARGUMENT if the path ends otherwise, and as {@link toBuffer}; FILE_NOT_WRITABLE if the file could not be written
    */
-  async save(path: string): Promise<void> {
-    if (typeof path !== 'string' || extname(path).toLowerCase() !== '.png') {
-      throw new DiffusionError('INVALID_ARGUMENT', `path: expected a file name that ends in .png, got ${String(path)}`);
-    }
-    const bytes = await this.toPNG();
-    const unfinished = `${path}.${randomUUID()}.tmp`;
+  async save(file: string, { quality }: SaveOptions = {}): Promise<void> {
+    const format = typeof file === 'string' ? formatsByExtension[path.extname(file).toLowerCase()] : undefined;
+    if (!format) throw invalid('path', 'a file name that ends in .png, .jpg, .jpeg or .webp', String(file));
+    const bytes = await this.toBuffer({ format, quality });
+    const unfinished = `${file}.${randomUUID()}.tmp`;
     try {
       await writeFile(unfinished, bytes, { flag: 'wx', flush: true });
-      await rename(unfinished, path);
+      await rename(unfinished, file);
     } catch (cause) {
       await rm(unfinished, { force: true }).catch(() => {});
-      throw new DiffusionError('FILE_NOT_WRITABLE', `${path} could not be written`, { cause });
+      throw notWritable(file, cause as NodeJS.ErrnoException);
     }
   }
 
   /**
-   * Reads a PNG file that is not interlaced; what is transparent is blended over white.
+   * The picture at another size, by default stretched to it with Lanczos' kernel. Its parameters, which tell of the size that it had, are
+   * left behind.
    *
-   * @throws INVALID_IMAGE if the file is damaged or of a kind that is not supported; INVALID_ARGUMENT if it is not
-   * bytes
+   * @throws INVALID_ARGUMENT if the size is not of positive integers or an option is not as said; ADDON_NOT_FOUND
    */
-  static async fromPNG(file: Uint8Array): Promise<Image> {
-    if (!(file instanceof Uint8Array)) throw invalid('file', 'the bytes of a PNG file', typeof file);
-    const { width, height, data, parameters } = await decodePng(file);
-    return new Image(width, height, data, parameters?.replaceAll('\0', '\ufffd'));
+  async resize(width: number, height: number, options?: ResizeOptions): Promise<Image> {
+    const resized = await resize(this, width, height, options);
+    return new Image(resized.width, resized.height, resized.data);
   }
+}
+
+function checkQuality(format: ImageFormat, quality: number | undefined): void {
+  if (quality === undefined) return;
+  if (format === 'png') throw invalid('quality', 'none for PNG, which loses nothing', String(quality));
+  if (!Number.isInteger(quality) || quality < 1 || quality > 100) {
+    throw invalid('quality', 'an integer in 1..100', String(quality));
+  }
+}
+
+async function read(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    throw new DiffusionError('FILE_NOT_FOUND', `${file} does not exist or cannot be read`, { cause });
+  }
+}
+
+function notWritable(file: string, cause: NodeJS.ErrnoException): DiffusionError {
+  const folder = path.dirname(path.resolve(file));
+  const reasons: Record<string, string> = {
+    ENOENT: `the folder ${folder} does not exist: create it first`,
+    ENOTDIR: `${folder} is not a folder`,
+    EISDIR: 'it is a folder: choose another name',
+    ENOTEMPTY: 'it is a folder: choose another name',
+    EEXIST: 'it is a folder: choose another name',
+    EACCES: `writing to ${folder} is not permitted`,
+    EPERM: `writing to ${folder} is not permitted`,
+    EROFS: `${folder} is read-only`,
+    ENOSPC: 'the disk is full',
+    ENAMETOOLONG: 'the name is too long',
+  };
+  const why = reasons[cause.code ?? ''] ?? cause.message;
+  return new DiffusionError('FILE_NOT_WRITABLE', `${file} could not be written: ${why}`, { cause });
 }
 
 function invalid(name: string, expected: string, actual: string): DiffusionError {

@@ -94,13 +94,16 @@ export class Model {
 
   /**
    * The UNet's raw prediction for every conditioning of the context, in one batch: latents f32 `[n, channels, height, width]` (scaled
-   * to unit variance), timestep 0..999, possibly fractional -> f32 `[context.rows, n, channels, height, width]`.
+   * to unit variance), or `[context.rows, n, channels, height, width]` where each conditioning has its own (`shape` is `[n, channels,
+   * height, width]` either way), timestep 0..999, possibly fractional -> f32 `[context.rows, n, channels, height, width]`. An
+   * unconditional UNet takes pixels, whose sides are multiples of 2 to the power of its levels less one, and no context, and gives one
+   * row.
    */
   predictNoise(
     latents: Float32Array,
     shape: PlanesShape,
     timestep: number,
-    context: Context,
+    context: Context | null,
     signal?: AbortSignal,
   ): Promise<Float32Array> {
     return callNative(signal, (cancellation) =>

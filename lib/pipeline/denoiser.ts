@@ -1,42 +1,94 @@
 /** Every kind of prediction seen as one: the network's output at a noise level becomes the noise-free latents. */
 import { DiffusionError } from '../errors';
 import type { NoiseModel } from '../sampling/noise-model';
-import type { Denoise } from '../sampling/types';
+import type { Denoise, DenoisePair } from '../sampling/types';
 import { weightedSum } from '../sampling/vector';
 
-/** What a network was trained to predict: the noise, the velocity (arXiv 2202.00512) or the noise-free latents. */
-export type Prediction = 'epsilon' | 'v_prediction' | 'sample';
+/**
+ * What a network was trained to predict: the noise, the velocity (arXiv 2202.00512), the noise-free latents, or the
+ * flow from them to the noise (arXiv 2209.03003).
+ */
+export type Prediction = 'epsilon' | 'v_prediction' | 'sample' | 'flow';
 
 /** The network: `x` f32 scaled to unit variance, `timestep` possibly fractional -> its prediction. */
 export type PredictNoise = (x: Float32Array, timestep: number) => Promise<Float32Array>;
 
-export interface DenoiserOptions {
+/** The network with its unconditional half kept: both predictions of x's length. */
+export type PredictPair = (
+  x: Float32Array,
+  timestep: number,
+) => Promise<{ readonly guided: Float32Array; readonly unconditional: Float32Array }>;
+
+interface Network {
   model: NoiseModel;
   prediction: Prediction;
+}
+
+export interface DenoiserOptions extends Network {
   /** Gives one prediction of x's length, guidance already applied. */
   predictNoise: PredictNoise;
 }
 
+export interface PairDenoiserOptions extends Network {
+  predictPair: PredictPair;
+}
+
 /**
  * The network as a {@link Denoise}. It sees `x / sqrt(sigma^2 + 1)`, the variance-preserving form that it was trained
- * on; its prediction is turned into denoised latents by the preconditioning of arXiv 2206.00364, table 1 (epsilon) and
- * 2202.00512 (velocity). The denoiser rejects with `INVALID_ARGUMENT` where the prediction has another length than x.
+ * on, or for flow `x / (sigma + 1)`; its prediction is turned into denoised latents by the preconditioning of arXiv
+ * 2206.00364, table 1 (epsilon) and 2202.00512 (velocity). The timestep is the noise model's; for flow it is the share
+ * of noise, `sigma / (sigma + 1)`, times trainSteps. The denoiser rejects with `INVALID_ARGUMENT` where the prediction
+ * has another length than x.
  */
 export function createDenoiser({ model, prediction, predictNoise }: DenoiserOptions): Denoise {
-  const denoised = denoisedBy[prediction];
-  if (!denoised) {
-    const known = Object.keys(denoisedBy).join(', ');
-    throw new DiffusionError('INVALID_ARGUMENT', `prediction: expected one of ${known}, got '${String(prediction)}'`);
-  }
+  const { input, timestep, denoised } = formOf(prediction);
+  return async (x, sigma) => denoised(x, await predictNoise(input(x, sigma), timestep(sigma, model)), sigma);
+}
+
+/** The same for a network that gives the guided and the unconditional prediction at once. */
+export function createPairDenoiser({ model, prediction, predictPair }: PairDenoiserOptions): DenoisePair {
+  const { input, timestep, denoised } = formOf(prediction);
   return async (x, sigma) => {
-    const scaled = weightedSum([1 / Math.sqrt(sigma ** 2 + 1), x]);
-    return denoised(x, await predictNoise(scaled, model.sigmaToTimestep(sigma)), sigma);
+    const { guided, unconditional } = await predictPair(input(x, sigma), timestep(sigma, model));
+    return { denoised: denoised(x, guided, sigma), unconditional: denoised(x, unconditional, sigma) };
   };
 }
 
-const denoisedBy: Record<Prediction, (x: Float32Array, output: Float32Array, sigma: number) => Float32Array> = {
-  epsilon: (x, noise, sigma) => weightedSum([1, x], [-sigma, noise]),
-  v_prediction: (x, velocity, sigma) =>
-    weightedSum([1 / (sigma ** 2 + 1), x], [-sigma / Math.sqrt(sigma ** 2 + 1), velocity]),
-  sample: (x, sample) => weightedSum([0, x], [1, sample]), // x is here to have the lengths compared
+/** What a kind of prediction means: what the network is given, and what its output says of the latents. */
+interface Form {
+  input(x: Float32Array, sigma: number): Float32Array;
+  timestep(sigma: number, model: NoiseModel): number;
+  denoised(x: Float32Array, output: Float32Array, sigma: number): Float32Array;
+}
+
+const variancePreserving = {
+  input: (x: Float32Array, sigma: number) => weightedSum([1 / Math.sqrt(sigma ** 2 + 1), x]),
+  timestep: (sigma: number, model: NoiseModel) => model.sigmaToTimestep(sigma),
 };
+
+const forms: Record<Prediction, Form> = {
+  epsilon: {
+    ...variancePreserving,
+    denoised: (x, noise, sigma) => weightedSum([1, x], [-sigma, noise]),
+  },
+  v_prediction: {
+    ...variancePreserving,
+    denoised: (x, velocity, sigma) =>
+      weightedSum([1 / (sigma ** 2 + 1), x], [-sigma / Math.sqrt(sigma ** 2 + 1), velocity]),
+  },
+  sample: {
+    ...variancePreserving,
+    denoised: (x, sample) => weightedSum([0, x], [1, sample]), // x is here to have the lengths compared
+  },
+  flow: {
+    input: (x, sigma) => weightedSum([1 / (sigma + 1), x]),
+    timestep: (sigma, model) => (model.trainSteps * sigma) / (sigma + 1),
+    denoised: (x, flow, sigma) => weightedSum([1 / (sigma + 1), x], [-sigma / (sigma + 1), flow]),
+  },
+};
+
+function formOf(prediction: Prediction): Form {
+  if (Object.hasOwn(forms, prediction)) return forms[prediction];
+  const known = Object.keys(forms).join(', ');
+  throw new DiffusionError('INVALID_ARGUMENT', `prediction: expected one of ${known}, got '${String(prediction)}'`);
+}

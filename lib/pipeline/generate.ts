@@ -1,132 +1,176 @@
 /** The story of a request: text to embeddings, noise to latents, latents to pictures. */
-import { Image } from '../image/image';
-import { formatInfotext } from '../image/infotext';
-import { throwIfAborted } from '../model/cancellation';
-import type { Context, Model } from '../model/model';
-import type { ClipTokenizer } from '../prompt/clip-tokenizer';
-import { batchNoise, type NoiseSource, philoxNoise, type Seed, torchNoise } from '../sampling/noise';
-import { createNoiseModel, type NoiseModel } from '../sampling/noise-model';
-import type { SamplerStep } from '../sampling/types';
-import { createDenoiser } from './denoiser';
-import { guidedPrediction } from './guidance';
-import type { ResolvedRequest, StepEvent } from './request';
+import type { Image } from '../image/image';
+import type { Model, PlanesShape } from '../model/model';
+import type { TextStudio } from './conditioning';
+import type { Direction } from './direction';
+import { composite, latentMask } from './mask';
+import type { AnswerMemory } from './memory';
+import { GuidedNetwork } from './network';
+import { noiseDraws, subseedsOf } from './noise-draws';
+import { type Facts, toImages } from './pictures';
+import type { ResolvedHires, ResolvedRequest } from './request';
+import { resizePlanes } from './resize';
+import { noiseModelOf, sampleLatents } from './sample';
+import type { StepEvent } from './sampling-request';
+import { inpaintingChannels, isInpainting, type Source } from './source';
 
 /** What a request needs beside itself. */
-export interface Studio {
-  model: Model;
-  tokenizer: ClipTokenizer;
+export interface Studio extends TextStudio {
   /** Goes into the pictures' parameters. */
   modelName: string;
 }
 
-/** Yields after each step; ends with the last step's latents. */
-export async function* sampleLatents(
-  { model, tokenizer }: Studio,
+/** Latents and what they are of. */
+export interface Latents {
+  readonly latents: Float32Array;
+  readonly shape: PlanesShape;
+}
+
+/** Yields after each step; ends with the last step's latents. `direction` is asked at every evaluation. */
+export async function* drawLatents(
+  studio: Studio,
   request: ResolvedRequest,
+  direction: () => Direction,
+  memory?: AnswerMemory,
 ): AsyncGenerator<StepEvent, void, void> {
-  const { signal, latentShape, steps } = request;
+  const { hires, source, latentShape: shape } = request;
+  const noiseModel = noiseModelOf(studio.model.info.prediction);
+  const run = (descent: Beginning) => descend(studio, request, direction, descent, memory);
 
-  // 1. Text: row 0 is the prompt's, row 1 the negative prompt's, which guidance alone needs.
-  const context = await encodePrompts(model, tokenizer, request);
+  // 1. Noise levels: of a picture's own, the last ones.
+  const sigmas = lastSigmas(request.schedule(request.steps, noiseModel), source?.strength ?? 1);
+  const hiresSigmas = hires ? lastSigmas(request.schedule(hires.steps, noiseModel), hires.strength) : [0];
+  const steps = sigmas.length + hiresSigmas.length - 2;
 
-  try {
-    // 2. Noise levels.
-    const noiseModel = noiseModelOf(model);
-    const sigmas = request.schedule(steps, noiseModel);
+  // 2. The picture, or the small one that is enlarged afterwards.
+  let small: StepEvent | undefined;
+  for await (const event of run({ shape, sigmas, source })) {
+    small = event;
+    yield { ...event, steps };
+  }
+  if (!hires || !small) return;
 
-    // 3. Noise: every picture draws from a source of its own, so that it does not depend on its batch.
-    const sources = noiseSources(request);
-    const perImage = latentShape[1] * latentShape[2] * latentShape[3];
-    const noise = () => batchNoise(sources, perImage);
-    const start = request.latents ?? noise().map((value) => value * sigmas[0]);
-
-    // 4. The network as a denoiser: conditional and unconditional halves in one batch, then guidance.
-    const denoise = createDenoiser({
-      model: noiseModel,
-      prediction: model.info.prediction.type,
-      predictNoise: guidedPrediction(
-        (x, timestep) => model.predictNoise(x, latentShape, timestep, context, signal),
-        request.cfgScale,
-      ),
-    });
-
-    // 5. Steps.
-    const options = request.eta === undefined ? { noise } : { noise, eta: request.eta };
-    let step = 0;
-    for await (const { x, denoised } of request.sampler(
-      denoise,
-      start,
-      sigmas,
-      options,
-    ) as AsyncIterable<SamplerStep>) {
-      throwIfAborted(signal);
-      step++;
-      yield { step, steps: sigmas.length - 1, sigma: sigmas[Math.min(step, sigmas.length - 1)], latents: x, denoised };
-    }
-  } finally {
-    context.dispose();
+  // 3. The same, larger, and drawn over.
+  const larger = await enlarge(studio.model, small, hires, request.signal);
+  for await (const event of run({ shape: larger.shape, sigmas: hiresSigmas, original: larger.latents })) {
+    yield { ...event, step: small.step + event.step, steps };
   }
 }
 
-/** 6. Latents to pictures, each with the parameters that made it. */
+/** Latents to pictures. What a mask keeps is the original, whatever the VAE makes of it. */
 export async function decodeImages(
   { model, modelName }: Studio,
   request: ResolvedRequest,
-  latents: Float32Array,
+  { latents, shape }: Latents,
 ): Promise<Image[]> {
-  const { batchSize, width, height, latentShape, signal } = request;
-  const pixels = await model.decodeLatents(latents, latentShape, signal);
-  return Array.from({ length: batchSize }, (_, i) => {
-    const planes = pixels.subarray(i * 3 * width * height, (i + 1) * 3 * width * height);
-    const parameters = formatInfotext({
-      prompt: request.prompt,
-      negativePrompt: request.negativePrompt,
-      steps: request.steps,
-      sampler: request.samplerName,
-      schedule: request.scheduleName,
-      cfgScale: request.cfgScale,
-      seed: seedOfImage(request.seed, i),
-      width,
-      height,
-      clipSkip: request.clipSkip,
-      model: modelName,
-    });
-    return new Image(width, height, toRgb8(planes), parameters);
-  });
-}
-
-/** The seed of picture `i` of a batch. */
-export function seedOfImage(seed: Seed, i: number): Seed {
-  return typeof seed === 'bigint' ? BigInt.asUintN(64, seed + BigInt(i)) : (seed + i) % 2 ** 53;
-}
-
-function noiseSources({ seed, batchSize, rng }: ResolvedRequest): NoiseSource[] {
-  const create = rng === 'torch' ? torchNoise : philoxNoise;
-  return Array.from({ length: batchSize }, (_, i) => create(seedOfImage(seed, i)));
-}
-
-async function encodePrompts(model: Model, tokenizer: ClipTokenizer, request: ResolvedRequest): Promise<Context> {
-  const { prompt, negativePrompt, cfgScale, clipSkip, signal } = request;
-  const prompts = cfgScale === 1 ? [prompt] : [prompt, negativePrompt];
-  const ids = new Int32Array(prompts.length * tokenizer.contextLength);
-  prompts.forEach((text, row) => {
-    ids.set(tokenizer.encodePrompt(text).ids, row * tokenizer.contextLength);
-  });
-  const embeddings = await model.encodeText(ids, prompts.length, clipSkip - 1, signal);
-  return model.createContext(embeddings, prompts.length, signal);
-}
-
-function noiseModelOf(model: Model): NoiseModel {
-  const { betaSchedule, betaStart, betaEnd, trainSteps } = model.info.prediction;
-  return createNoiseModel({ betaSchedule: betaSchedule as 'scaled_linear', betaStart, betaEnd, trainSteps });
-}
-
-/** Planes f32 `[3, pixels]` in -1..1 -> interleaved bytes. */
-function toRgb8(planes: Float32Array): Uint8Array {
-  const pixels = planes.length / 3;
-  const data = new Uint8ClampedArray(planes.length); // rounds and clamps
-  for (let i = 0; i < pixels; i++) {
-    for (let c = 0; c < 3; c++) data[i * 3 + c] = (planes[c * pixels + i] + 1) * 127.5;
+  const pixels = await model.decodeLatents(latents, shape, request.signal);
+  const { downscale } = model.info.vae!;
+  const [count, , height, width] = shape;
+  const size = { height: height * downscale, width: width * downscale };
+  const { source } = request;
+  if (source?.mask) {
+    for (let at = 0; at < pixels.length; at += pixels.length / count) {
+      const picture = pixels.subarray(at, at + pixels.length / count);
+      picture.set(composite(picture, source.pixels, source.mask));
+    }
   }
-  return new Uint8Array(data.buffer);
+  return toImages(pixels, { ...request, ...size }, (i) => factsOf(request, i, modelName));
+}
+
+/** Where a descent begins: at the request's source, at latents of its own, or at noise alone. */
+interface Beginning {
+  readonly shape: PlanesShape;
+  readonly sigmas: readonly number[];
+  readonly source?: Source;
+  /** f32 of `shape`. */
+  readonly original?: Float32Array;
+}
+
+async function* descend(
+  studio: Studio,
+  request: ResolvedRequest,
+  direction: () => Direction,
+  { shape, sigmas, source, original }: Beginning,
+  memory: AnswerMemory | undefined,
+): AsyncGenerator<StepEvent, void, void> {
+  const { model } = studio;
+  const { clipSkip, signal } = request;
+  const { downscale } = model.info.vae!;
+  const pixelSize = { height: shape[2] * downscale, width: shape[3] * downscale };
+
+  // 1. The picture as latents, and what an inpainting UNet sees of it.
+  const pixelShape = [1, 3, pixelSize.height, pixelSize.width] as const;
+  const encoded = source ? await model.encodeImage(source.pixels, pixelShape, signal) : original;
+  const extra = isInpainting(model.info) ? await inpaintingChannels(model, pixelSize, source, signal) : undefined;
+
+  // 2. Noise. A masked picture that is drawn anew in full begins with nothing else.
+  const noise = noiseDraws(request, shape);
+  const first = request.latents && !original ? undefined : noise();
+  const isPure = encoded === undefined || (source?.mask !== undefined && source.strength === 1);
+  const noised = (value: number, i: number) =>
+    isPure ? value * sigmas[0] : encoded[i % encoded.length] + value * sigmas[0];
+  const start = first ? first.map(noised) : request.latents!;
+
+  // 3. What the mask keeps; an inpainting UNet keeps it by itself.
+  const kept =
+    source?.mask && first && encoded && !extra
+      ? { mask: latentMask(source.mask, pixelSize, downscale), latents: encoded, noise: first }
+      : undefined;
+
+  // 4. Text and network, then noise to latents.
+  const latentShape = shape;
+  const steps = sigmas.length - 1;
+  const network = new GuidedNetwork(studio, { latentShape, clipSkip, steps, signal }, direction, extra);
+  try {
+    const predict = network.predict.bind(network);
+    yield* sampleLatents(model.info, request, predict, { shape, sigmas, start, noise, kept }, memory);
+  } finally {
+    network.dispose();
+  }
+}
+
+/** The last `floor(steps * strength)` steps, and one at least. */
+function lastSigmas(sigmas: readonly number[], strength: number): number[] {
+  const steps = sigmas.length - 1;
+  const taken = Math.min(steps, Math.max(1, Math.floor(steps * strength)));
+  return sigmas.slice(steps - taken);
+}
+
+async function enlarge(
+  model: Model,
+  { latents, shape }: Latents,
+  { upscaler, width, height }: ResolvedHires,
+  signal: AbortSignal | undefined,
+): Promise<Latents> {
+  const [count, channels, h, w] = shape;
+  const { downscale } = model.info.vae!;
+  const to = { height: height / downscale, width: width / downscale };
+  const larger: PlanesShape = [count, channels, to.height, to.width];
+  if (upscaler === 'latents') {
+    return { latents: resizePlanes(latents, { height: h, width: w }, to, 'bilinear'), shape: larger };
+  }
+  const pixels = await model.decodeLatents(latents, shape, signal);
+  const from = { height: h * downscale, width: w * downscale };
+  const resized = resizePlanes(pixels, from, { height, width }, 'lanczos').map((v) => Math.min(1, Math.max(-1, v)));
+  return { latents: await model.encodeImage(resized, [count, 3, height, width], signal), shape: larger };
+}
+
+function factsOf(request: ResolvedRequest, picture: number, model: string): Facts {
+  const { cfgScale, clipSkip, hires, source, maskBlur, subseedStrength } = request;
+  const prompt = Math.floor((picture * request.prompts.length) / request.batchSize);
+  const other: [label: string, value: string | number | undefined][] = [
+    ['Hires upscale', hires?.scale],
+    ['Hires steps', hires?.steps],
+    ['Hires upscaler', hires && (hires.upscaler === 'latents' ? 'Latent' : 'Lanczos')],
+    ['Mask blur', maskBlur],
+    ['CFG Rescale phi', request.cfgRescale || undefined],
+  ];
+  const written = other.flatMap(([label, value]) => (value === undefined ? [] : [[label, String(value)]]));
+  return {
+    ...{ prompt: request.prompts[prompt], negativePrompt: request.negativePrompts[prompt], cfgScale, clipSkip, model },
+    strength: source?.strength ?? hires?.strength,
+    ...(subseedStrength > 0 && { subseed: subseedsOf(request)[picture], subseedStrength }),
+    ...(hires && { width: request.width, height: request.height }), // before it was enlarged, as A1111 has it
+    ...(written.length === 0 ? {} : { other: Object.fromEntries(written) }),
+  };
 }

@@ -4,25 +4,35 @@ import { DiffusionError } from '../errors';
 import type { Image } from '../image/image';
 import { Model, type ModelInfo, type ModelOptions } from '../model/model';
 import { ClipTokenizer } from '../prompt/clip-tokenizer';
+import { EmbeddingCache } from '../prompt/embedding-cache';
 import { loadClipVocabulary, vocabularyFromMerges } from '../prompt/vocabulary';
 import type { Seed } from '../sampling/noise';
-import { decodeImages, type Studio, sampleLatents, seedOfImage } from './generate';
-import { parseRequest, type StepEvent, type Txt2ImgRequest } from './request';
+import { definedOnly } from './checks';
+import { type Direction, steered } from './direction';
+import { decodeImages, drawLatents, type Studio } from './generate';
+import {
+  type Img2ImgRequest,
+  type InpaintRequest,
+  type OutpaintRequest,
+  outpaintToInpaint,
+  parseImg2Img,
+  parseInpaint,
+} from './image-request';
+import { JointPasses } from './joint-passes';
+import { seedsOf } from './noise-draws';
+import { parseRequest, type ResolvedRequest, type Txt2ImgRequest } from './request';
+import { type AnyRequest, type ResumeOptions, Run, readRun } from './run';
+import { lastStep } from './sample';
+import { isInpainting } from './source';
+import { isUnconditional, UnconditionalPipeline } from './unconditional';
 
 export type PipelineOptions = ModelOptions;
 
-export interface Txt2ImgResult {
+/** What every task gives: of several prompts first the pictures of the first one, then those of the second ... */
+export interface GenerationResult {
   images: Image[];
   /** The seed of each picture. */
   seeds: Seed[];
-  /** Tokens of the prompt, and of the negative prompt, that did not fit the text encoder's window and were left out. */
-  tokensLeftOut: { prompt: number; negativePrompt: number };
-}
-
-/** A step of {@link Pipeline.steps}. */
-export interface PipelineStep extends StepEvent {
-  /** Decodes this step: the denoised latents as a preview, at the last step the finished pictures. */
-  decode(): Promise<Image[]>;
 }
 
 /** The model that comes with the package: small avatars from text. */
@@ -37,11 +47,18 @@ export class Pipeline {
   /**
    * Loads a model: a safetensors or GGUF file, a diffusers folder, or, without a path, the embedded avatar model.
    *
-   * @throws what {@link Model.load} throws; MISSING_COMPONENT if it lacks a text encoder, UNet or VAE
+   * @throws what {@link Model.load} throws; MISSING_COMPONENT if it lacks a text encoder, UNet or VAE, as unconditional models do;
+   * UNKNOWN_ARCHITECTURE if its UNet takes neither latents alone nor latents, a mask and a masked picture
    */
   static async load(file: string = embeddedModelPath, options: PipelineOptions = {}): Promise<Pipeline> {
     const model = await Model.load(file, options);
     try {
+      if (isUnconditional(model.info)) {
+        throw new DiffusionError(
+          'MISSING_COMPONENT',
+          `${file}: this model is unconditional and takes no prompt: load it with Pipeline.unconditional()`,
+        );
+      }
       const missing = Object.entries(model.info.components).filter(([, there]) => !there);
       if (missing.length > 0) {
         const names = missing.map(([name]) => name).join(', ');
@@ -50,12 +67,25 @@ export class Pipeline {
           `${file}: a pipeline needs text encoder, UNet and VAE; missing: ${names}`,
         );
       }
+      checkChannels(file, model.info);
+      const modelName = path.basename(file, path.extname(file));
       const tokenizer = createTokenizer(model.info);
-      return new Pipeline(model, { model, tokenizer, modelName: path.basename(file, path.extname(file)) });
+      const [embeddings, passes] = [new EmbeddingCache<Float32Array>(), new JointPasses(model)];
+      return new Pipeline(model, { model, tokenizer, modelName, embeddings, passes });
     } catch (error) {
       await model.dispose();
       throw error;
     }
+  }
+
+  /**
+   * Loads an unconditional model, which draws from noise alone: `(await Pipeline.unconditional()).generate({ seed: 1 })`. Without a
+   * path, the embedded one.
+   *
+   * @throws what {@link UnconditionalPipeline.load} throws
+   */
+  static unconditional(file?: string, options?: PipelineOptions): Promise<UnconditionalPipeline> {
+    return UnconditionalPipeline.load(file, options);
   }
 
   /** What the loaded model is. */
@@ -72,34 +102,60 @@ export class Pipeline {
    *
    * @throws INVALID_REQUEST, UNKNOWN_SAMPLER, UNKNOWN_SCHEDULE before any work; ABORTED; DISPOSED; OUT_OF_MEMORY
    */
-  async txt2img(request: Txt2ImgRequest): Promise<Txt2ImgResult> {
-    const resolved = parseRequest(request, this.info);
-    let latents: Float32Array | undefined;
-    for await (const event of sampleLatents(this.studio_, resolved)) {
-      latents = event.latents;
-      await resolved.onStep?.(event);
-    }
-    if (!latents)
-      throw new DiffusionError('INVALID_REQUEST', 'sampler: expected it to yield at least one step, got none');
-    const leftOut = (text: string) => this.tokenizer.encodePrompt(text).truncated;
-    return {
-      images: await decodeImages(this.studio_, resolved, latents),
-      seeds: Array.from({ length: resolved.batchSize }, (_, i) => seedOfImage(resolved.seed, i)),
-      tokensLeftOut: { prompt: leftOut(resolved.prompt), negativePrompt: leftOut(resolved.negativePrompt) },
-    };
+  async txt2img(request: Txt2ImgRequest): Promise<GenerationResult> {
+    return this.draw(parseRequest(request, this.info));
+  }
+
+  /**
+   * Draws pictures from a picture and a prompt.
+   *
+   * @throws as {@link Pipeline.txt2img}
+   */
+  async img2img(request: Img2ImgRequest): Promise<GenerationResult> {
+    return this.draw(parseImg2Img(request, this.info));
+  }
+
+  /**
+   * Repaints what is white in the mask. Works with every model; one that was made for it (a UNet of 9 channels) sees what is
+   * around.
+   *
+   * @throws as {@link Pipeline.txt2img}
+   */
+  async inpaint(request: InpaintRequest): Promise<GenerationResult> {
+    return this.draw(parseInpaint(request, this.info));
+  }
+
+  /**
+   * Draws beyond the edges of a picture: inpainting on a larger canvas.
+   *
+   * @throws as {@link Pipeline.txt2img}
+   */
+  async outpaint(request: OutpaintRequest): Promise<GenerationResult> {
+    return this.inpaint(outpaintToInpaint(request, this.info));
   }
 
   /**
    * The same, step by step: `for await (const step of pipeline.steps(request))`. Leaving the loop ends the work; nothing is computed
-   * ahead of it. `step.decode()` gives a preview, and at the last step the pictures.
+   * ahead of it. `step.decode()` gives a preview, and at the last step the pictures. The run may be steered and saved.
+   *
+   * @throws as {@link Pipeline.txt2img}
    */
-  async *steps(request: Txt2ImgRequest): AsyncGenerator<PipelineStep, void, void> {
-    const resolved = parseRequest(request, this.info);
-    for await (const event of sampleLatents(this.studio_, resolved)) {
-      await resolved.onStep?.(event);
-      const latents = event.step === event.steps ? event.latents : event.denoised;
-      yield { ...event, decode: () => decodeImages(this.studio_, resolved, latents) };
-    }
+  steps(request: AnyRequest): Run {
+    return new Run(this.studio_, request, this.parse(request));
+  }
+
+  /**
+   * Takes up a run where it was saved. With the same model file in the same precision the pictures are the same to the
+   * byte, whatever the threads.
+   *
+   * @param saved the bytes of {@link Run.save}
+   * @param options what is not saved: `signal`, `onStep`, and `sampler` and `schedule` where they were functions
+   * @throws FILE_INVALID if the bytes are no saved run; INVALID_REQUEST if it is another model's, or a function is missing
+   */
+  resume(saved: Uint8Array, options: ResumeOptions = {}): Run {
+    const run = readRun(saved, this.info, options);
+    const request = { ...run.request, ...definedOnly(options) };
+    return new Run(this.studio_, request, this.parse(request), run);
   }
 
   /** Frees the model; requests that run reject with `DISPOSED`. Harmless when repeated. */
@@ -110,6 +166,33 @@ export class Pipeline {
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
+
+  private parse(request: AnyRequest): ResolvedRequest {
+    const { image, mask } = (request ?? {}) as Partial<InpaintRequest>;
+    if (mask !== undefined) return parseInpaint(request as InpaintRequest, this.info);
+    return image === undefined ? parseRequest(request, this.info) : parseImg2Img(request as Img2ImgRequest, this.info);
+  }
+
+  private async draw(request: ResolvedRequest): Promise<GenerationResult> {
+    let direction: Direction = request;
+    const last = await lastStep(
+      drawLatents(this.studio_, request, () => direction),
+      async (event) => {
+        direction = steered(direction, await request.onStep?.(event));
+      },
+    );
+    return { images: await decodeImages(this.studio_, request, last), seeds: seedsOf(request) };
+  }
+}
+
+function checkChannels(file: string, info: ModelInfo): void {
+  const [unet, latents] = [info.unet!, info.vae!.latentChannels];
+  if (unet.outChannels === latents && (unet.inChannels === latents || isInpainting(info))) return;
+  throw new DiffusionError(
+    'UNKNOWN_ARCHITECTURE',
+    `${file}: expected a UNet of ${latents} channels, or ${2 * latents + 1} for inpainting, and ${latents} of output, ` +
+      `got ${unet.inChannels} and ${unet.outChannels}`,
+  );
 }
 
 function createTokenizer(info: ModelInfo): ClipTokenizer {

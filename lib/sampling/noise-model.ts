@@ -32,18 +32,42 @@ export interface NoiseModel {
 /** Throws `INVALID_ARGUMENT` for a name, a beta or a step count that makes no noise model. */
 export function createNoiseModel(options: NoiseModelOptions): NoiseModel {
   const { trainSteps } = options;
-  if (!Number.isInteger(trainSteps) || trainSteps < 2) {
-    throw new DiffusionError('INVALID_ARGUMENT', `trainSteps: expected an integer of at least 2, got ${trainSteps}`);
-  }
+  checkTrainSteps(trainSteps);
   const alphas = cumulativeAlphas(trainBetas(options));
   if (options.zeroTerminalSnr) rescaleToZeroTerminalSnr(alphas);
   // Checkpoints and other implementations hold these products as f32; near 1 that rounding moves sigma by 2e-5.
-  const sigmas = alphas.map(Math.fround).map((alpha) => Math.sqrt((1 - alpha) / alpha));
+  return tabulated(alphas.map(Math.fround).map((alpha) => Math.sqrt((1 - alpha) / alpha)));
+}
+
+export interface FlowNoiseModelOptions {
+  /** How much the levels are moved up: 1, the default, for none; Stable Diffusion 3 has 3 (arXiv 2403.03206). */
+  shift?: number;
+  /** Default 1000. */
+  trainSteps?: number;
+}
+
+/**
+ * The levels of a rectified flow (arXiv 2209.03003), whose network sees `(1 - t) image + t noise`: divided by 1 - t
+ * that is sigma space, with sigma `t / (1 - t)`. The timesteps stand at t = 1 / trainSteps to 1 before the shift, which
+ * multiplies sigma; the last one, pure noise, is put half a step lower, where sigma is finite. Throws
+ * `INVALID_ARGUMENT` for a shift or a step count that makes no noise model.
+ */
+export function createFlowNoiseModel({ shift = 1, trainSteps = 1000 }: FlowNoiseModelOptions = {}): NoiseModel {
+  checkTrainSteps(trainSteps);
+  if (!(shift > 0 && Number.isFinite(shift))) {
+    throw new DiffusionError('INVALID_ARGUMENT', `shift: expected a finite number above 0, got ${shift}`);
+  }
+  const sigmaAt = (step: number) => (shift * step) / (trainSteps - step);
+  return tabulated(Array.from({ length: trainSteps }, (_, i) => sigmaAt(Math.min(i + 1, trainSteps - 0.5))));
+}
+
+/** A noise model with a level for each timestep, and log(sigma) linear between them. */
+function tabulated(sigmas: readonly number[]): NoiseModel {
   const logSigmas = sigmas.map(Math.log);
-  const last = trainSteps - 1;
+  const last = sigmas.length - 1;
 
   return {
-    trainSteps,
+    trainSteps: sigmas.length,
     sigmas,
     sigmaMin: sigmas[0],
     sigmaMax: sigmas[last],
@@ -60,6 +84,11 @@ export function createNoiseModel(options: NoiseModelOptions): NoiseModel {
       return low + (logSigma - logSigmas[low]) / (logSigmas[low + 1] - logSigmas[low]);
     },
   };
+}
+
+function checkTrainSteps(trainSteps: number): void {
+  if (Number.isInteger(trainSteps) && trainSteps >= 2) return;
+  throw new DiffusionError('INVALID_ARGUMENT', `trainSteps: expected an integer of at least 2, got ${trainSteps}`);
 }
 
 /** The share of variance that each training step replaces by noise. */

@@ -105,6 +105,7 @@ Napi::Object to_object(Napi::Env env, const engine::ModelInfo& info) {
         auto channels = Napi::Array::New(env);
         for (uint32_t i = 0; i < info.unet->levels.size(); i++) channels[i] = count(info.unet->levels[i].channels);
         unet["blockChannels"] = channels;
+        if (info.unet->sample_size > 0) unet["sampleSize"] = count(info.unet->sample_size);
         object["unet"] = unet;
     }
     if (info.vae) {
@@ -120,6 +121,7 @@ Napi::Object to_object(Napi::Env env, const engine::ModelInfo& info) {
     prediction["betaStart"] = info.prediction.beta_start;
     prediction["betaEnd"] = info.prediction.beta_end;
     prediction["trainSteps"] = count(info.prediction.train_steps);
+    if (info.prediction.clip_range > 0) prediction["clipRange"] = info.prediction.clip_range;
     object["prediction"] = prediction;
     object["skippedTextLayers"] = count(info.text ? info.text->skipped_layers : 0);
     object["padToken"] = info.pad_with_end ? "end" : "zero";
@@ -131,6 +133,14 @@ Napi::Object to_object(Napi::Env env, const engine::ModelInfo& info) {
     return object;
 }
 
+static Napi::Object to_object(Napi::Env env, const engine::Operations& operations) {
+    auto object = Napi::Object::New(env);
+    object["f32"] = operations[0];
+    object["bf16"] = operations[1];
+    object["int8"] = operations[2];
+    return object;
+}
+
 Napi::Object to_object(Napi::Env env, const engine::Stats& stats) {
     auto object = Napi::Object::New(env);
     object["encodeTextSeconds"] = stats.encode_text_seconds;
@@ -138,8 +148,8 @@ Napi::Object to_object(Napi::Env env, const engine::Stats& stats) {
     object["predictNoiseSeconds"] = stats.predict_noise_seconds;
     object["decodeSeconds"] = stats.decode_seconds;
     object["encodeSeconds"] = stats.encode_seconds;
-    object["predictNoiseFlops"] = stats.predict_noise_flops;
-    object["decodeFlops"] = stats.decode_flops;
+    object["predictNoiseOperations"] = to_object(env, stats.predict_noise_operations);
+    object["decodeOperations"] = to_object(env, stats.decode_operations);
     object["computeBytes"] = static_cast<double>(stats.compute_bytes);
     return object;
 }

@@ -102,22 +102,30 @@ Napi::Value ModelWrap::create_context(const Napi::CallbackInfo& info) {
         });
 }
 
+std::shared_ptr<engine::Context> ModelWrap::context(const Napi::Value& value,
+                                                    const std::shared_ptr<engine::Engine>& owner) {
+    const Napi::Env env = value.Env();
+    if (value.IsNull() || value.IsUndefined()) return nullptr;
+    const auto& constructor = AddonData::of(env).context;
+    if (!value.IsObject() || !value.As<Napi::Object>().InstanceOf(constructor.Value())) {
+        throw make_error(env, "INVALID_ARGUMENT", "context: expected the result of createContext");
+    }
+    const auto* wrap = ContextWrap::Unwrap(value.As<Napi::Object>());
+    if (wrap->engine() != owner) {
+        throw make_error(env, "INVALID_ARGUMENT", "context: expected one of this model that is not disposed of");
+    }
+    return wrap->context();
+}
+
 Napi::Value ModelWrap::predict_noise(const Napi::CallbackInfo& info) {
     auto owner = engine(info.Env());
-    const auto& constructor = AddonData::of(info.Env()).context;
-    if (!info[3].IsObject() || !info[3].As<Napi::Object>().InstanceOf(constructor.Value())) {
-        throw make_error(info.Env(), "INVALID_ARGUMENT", "context: expected the result of createContext");
-    }
-    const auto* wrap = ContextWrap::Unwrap(info[3].As<Napi::Object>());
-    if (wrap->engine() != owner) {
-        throw make_error(info.Env(), "INVALID_ARGUMENT", "context: expected one of this model that is not disposed of");
-    }
     auto stop = token(info[4]);
     return run_job<Floats>(
         info.Env(), worker_, stop,
         [owner, stop, latents = floats(info[0], "latents"), size = shape(info[1], "shape"),
-         timestep = number(info[2], "timestep"),
-         context = wrap->context()] { return owner->predict_noise(latents, size, timestep, *context, *stop); },
+         timestep = number(info[2], "timestep"), context = context(info[3], owner)] {
+            return owner->predict_noise(latents, size, timestep, context ? *context : engine::kNoContext, *stop);
+        },
         resolve_floats);
 }
 

@@ -65,6 +65,9 @@ class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
     using Picture = std::vector<float> (engine::Engine::*)(std::span<const float>, const engine::Shape&,
                                                            const backend::CancelToken&);
     Napi::Value run_picture(const Napi::CallbackInfo& info, const char* name, Picture method);
+    // A Context of `owner`, or null for null.
+    static std::shared_ptr<engine::Context> context(const Napi::Value& value,
+                                                    const std::shared_ptr<engine::Engine>& owner);
     // The engine, or an error thrown with DISPOSED.
     std::shared_ptr<engine::Engine> engine(Napi::Env env) const;
 

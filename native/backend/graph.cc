@@ -37,19 +37,28 @@ ggml_tensor* Graph::input(ggml_type type, Extents ne) {
 
 void Graph::output(ggml_tensor* tensor) {
     ggml_set_output(tensor);
-    ggml_build_forward_expand(graph_, tensor);
 }
 
 // What ggml would call if it ran the graph: here a node only carries its kernel, which compute() runs.
 static void not_run_by_ggml(ggml_tensor*, int, int, void*) {}
 
-ggml_tensor* Graph::add(std::unique_ptr<Node> node, Extents ne, std::initializer_list<ggml_tensor*> sources) {
+ggml_tensor* Graph::add(std::unique_ptr<Node> node, ggml_type type, Extents ne,
+                        std::initializer_list<ggml_tensor*> sources) {
     std::vector<ggml_tensor*> args(sources);
-    ggml_tensor* tensor = ggml_custom_4d(context_.get(), GGML_TYPE_F32, ne[0], ne[1], ne[2], ne[3], args.data(),
+    ggml_tensor* tensor = ggml_custom_4d(context_.get(), type, ne[0], ne[1], ne[2], ne[3], args.data(),
                                          static_cast<int>(args.size()), not_run_by_ggml, GGML_N_TASKS_MAX, nullptr);
     tensor->extra = node.get();
     nodes_.push_back(std::move(node));
+    ggml_build_forward_expand(graph_, tensor);
     return tensor;
+}
+
+void Graph::retype(ggml_tensor* node, ggml_type type, int64_t row) {
+    node->type = type;
+    node->ne[0] = row;
+    node->nb[0] = ggml_type_size(type);
+    node->nb[1] = ggml_row_size(type, row);
+    for (int i = 2; i < GGML_MAX_DIMS; i++) node->nb[i] = node->nb[i - 1] * static_cast<size_t>(node->ne[i - 1]);
 }
 
 size_t Graph::measure() {
@@ -58,17 +67,28 @@ size_t Graph::measure() {
         inputs_buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(inputs_.get(), ggml_backend_cpu_buffer_type()));
         if (!inputs_buffer_) fail("OUT_OF_MEMORY", "no memory for the inputs of a graph");
     }
+    for (const auto& [node, source] : replacements_) {
+        if (node->type == source->type && ggml_are_same_shape(node, source)) node->view_src = source;
+    }
     size_t size = 0;
     ggml_gallocr_reserve_n_size(allocator_.get(), graph_, nullptr, nullptr, &size);
     return size;
 }
 
-void Graph::finish() {
+void Graph::place(ggml_backend_buffer_t memory) {
     const size_t wanted = measure();
+    // ggml plans into memory of its own, which nobody touches; the plan is then moved over.
     if (!ggml_gallocr_reserve(allocator_.get(), graph_) || !ggml_gallocr_alloc_graph(allocator_.get(), graph_)) {
-        fail("OUT_OF_MEMORY", "no memory for a compute buffer of ", wanted, " bytes");
+        fail("OUT_OF_MEMORY", "no address space for a plan of ", wanted, " bytes");
     }
-    bytes_ = wanted;
+    auto* to = static_cast<char*>(ggml_backend_buffer_get_base(memory));
+    for (int i = 0; i < ggml_graph_n_nodes(graph_); i++) {
+        ggml_tensor* node = ggml_graph_node(graph_, i);
+        const auto* from = static_cast<char*>(ggml_backend_buffer_get_base(node->buffer));
+        node->data = to + (static_cast<char*>(node->data) - from);
+        node->buffer = memory;
+    }
+    allocator_.reset();
 }
 
 void Graph::compute(const CancelToken* token) {

@@ -10,6 +10,7 @@
 #include <initializer_list>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "native/backend/cancel_token.h"
@@ -31,28 +32,32 @@ class Graph {
     // Keeps a tensor's memory until the end of the run, so that it can be read.
     void output(ggml_tensor* tensor);
 
-    // Adds a node that runs a kernel: `bind` fills the pointers of its arguments from the node's tensors (dst->src[i]
-    // is sources[i], which may be null), `tasks` counts the tasks and `task` runs one of them.
+    // Adds a node of `type`, which will run after those that were added before, for a kernel: `bind` fills the pointers
+    // of its arguments from the node's tensors (dst->src[i] is sources[i], which may be null), `tasks` counts the tasks
+    // and `task` runs one of them.
     template <typename Args>
-    ggml_tensor* kernel(Extents ne, std::initializer_list<ggml_tensor*> sources, const Args& args,
+    ggml_tensor* kernel(ggml_type type, Extents ne, std::initializer_list<ggml_tensor*> sources, const Args& args,
                         void (*bind)(Args&, const ggml_tensor* dst), int64_t (*tasks)(const Args&),
                         void (*task)(const Args&, int64_t)) {
         auto node = std::make_unique<TypedNode<Args>>();
         node->args = args, node->bind = bind, node->tasks = tasks, node->task = task;
-        return add(std::move(node), ne, sources);
+        return add(std::move(node), type, ne, sources);
     }
 
-    // The bytes that finish() will ask for, inputs not counted.
+    // Gives a node that nobody reads yet another type, and another length of its rows.
+    static void retype(ggml_tensor* node, ggml_type type, int64_t row);
+
+    // Lets a node write over one of its sources, which no node made later reads, where their types and extents agree.
+    void write_over(ggml_tensor* node, ggml_tensor* source) { replacements_.emplace_back(node, source); }
+
+    // The bytes that the nodes need, inputs not counted.
     size_t measure();
-    // Allocates. Throws OUT_OF_MEMORY with the bytes wanted.
-    void finish();
+    // Gives the nodes their places in `memory`, which has at least measure() bytes and must outlive the graph; graphs
+    // that do not run at the same time can share it. Throws OUT_OF_MEMORY.
+    void place(ggml_backend_buffer_t memory);
     // Runs the kernels in order. Throws ABORTED soon after `token` asks for it, between two tasks of a kernel, or what
     // a kernel threw.
     void compute(const CancelToken* token);
-
-    size_t bytes() const { return bytes_; }
-    void count_flops(double flops) { flops_ += flops; }
-    double flops() const { return flops_; }
 
   private:
     struct Node {
@@ -78,7 +83,8 @@ class Graph {
         void (*task)(const Args&, int64_t) = nullptr;
     };
 
-    ggml_tensor* add(std::unique_ptr<Node> node, Extents ne, std::initializer_list<ggml_tensor*> sources);
+    ggml_tensor* add(std::unique_ptr<Node> node, ggml_type type, Extents ne,
+                     std::initializer_list<ggml_tensor*> sources);
     void run_kernel(const ggml_tensor* dst, const CancelToken* token);
 
     ThreadPool& threads_;
@@ -87,8 +93,7 @@ class Graph {
     ggml_cgraph* graph_ = nullptr;
     ggml_gallocr_ptr allocator_;
     std::vector<std::unique_ptr<Node>> nodes_;
-    size_t bytes_ = 0;
-    double flops_ = 0;
+    std::vector<std::pair<ggml_tensor*, ggml_tensor*>> replacements_;
 };
 
 }  // namespace nd::backend

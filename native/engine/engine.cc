@@ -52,16 +52,19 @@ std::string shape_key(const char* name, std::initializer_list<int64_t> extents) 
 
 Engine::Engine(const std::string& path, const LoadOptions& options, const CancelToken& token,
                const std::function<void(double)>& on_progress)
-    : threads_(options.threads), budget_(options.memory_budget), programs_(options.memory_budget) {
+    : threads_(options.threads), budget_(options.memory_budget) {
     const auto file = weights::ModelFile::open(path);
     info_ = describe(file);
     store_ = std::make_unique<weights::WeightStore>(
-        file, weights::LoadOptions{options.precision, options.threads, token.flag(), on_progress});
+        file, weights::LoadOptions{options.precision, true, options.threads, token.flag(), on_progress});
     if (info_.text) text_.emplace(*info_.text, *store_);
     if (info_.unet) unet_.emplace(*info_.unet, *store_);
     if (info_.vae) decoder_.emplace(*info_.vae, *store_);
     if (info_.vae && !info_.vae->encoder_channels.empty()) encoder_.emplace(*info_.vae, *store_);
     store_->load(ggml_backend_cpu_buffer_type());
+    // The decoder's maps are too large for an exact stream.
+    if (store_->packs("unet.")) unet_formats_ = ops::Formats::packed(true);
+    if (store_->packs("vae.")) vae_formats_ = ops::Formats::packed(false);
     info_.precision = store_->type_name();
     info_.parameters = store_->parameters();
     info_.weight_bytes = store_->bytes();
@@ -92,7 +95,7 @@ std::vector<float> Engine::encode_text(std::span<const int32_t> ids, int64_t row
     }
 
     auto& program = programs_.get(shape_key("text", {rows, skip}), [&] {
-        auto built = std::make_unique<Program>(threads_);
+        auto built = std::make_unique<Program>(threads_, ops::Formats{});
         built->ids = built->graph.input(GGML_TYPE_I32, {rows * config.context_length, 1, 1, 1});
         built->outputs = {text_->forward(built->ops, built->ids, rows, skip)};
         built->ops.output(built->outputs[0]);
@@ -108,6 +111,10 @@ std::vector<float> Engine::encode_text(std::span<const int32_t> ids, int64_t row
 std::shared_ptr<Context> Engine::create_context(std::span<const float> embeddings, int64_t rows,
                                                 const CancelToken& token) {
     if (!unet_) missing("UNet");
+    if (unet_->config().unconditional()) {
+        fail("MISSING_COMPONENT",
+             "the model's UNet is unconditional and takes no text: predict noise without a context");
+    }
     const Stopwatch stopwatch(stats_.context_seconds);
     const int64_t width = unet_->config().context_width, count = static_cast<int64_t>(embeddings.size());
     if (rows <= 0 || count == 0 || count % (rows * width) != 0) {
@@ -115,7 +122,7 @@ std::shared_ptr<Context> Engine::create_context(std::span<const float> embedding
     }
     const int64_t tokens = count / (rows * width);
     auto& program = programs_.get(shape_key("context", {rows, tokens}), [&] {
-        auto built = std::make_unique<Program>(threads_);
+        auto built = std::make_unique<Program>(threads_, unet_formats_);
         built->inputs = {built->ops.input(rows, 1, tokens, width)};
         for (const auto& [keys, values] : unet_->keys(built->ops, built->inputs[0])) {
             built->outputs.insert(built->outputs.end(), {keys, values});
@@ -135,7 +142,7 @@ std::shared_ptr<Context> Engine::create_context(std::span<const float> embedding
 
 // inputs: latents, embedding, then keys and values in turn; outputs: the noise
 std::unique_ptr<Program> Engine::build_unet(const Shape& shape, const Context& context) {
-    auto built = std::make_unique<Program>(threads_);
+    auto built = std::make_unique<Program>(threads_, unet_formats_);
     auto& ops = built->ops;
     const ops::Map latents = ops.input(context.rows * shape.n, shape.height, shape.width, shape.channels);
     const ops::Map embedding = ops.input(1, 1, 1, unet_->config().levels.front().channels);
@@ -156,15 +163,21 @@ std::vector<float> Engine::predict_noise(std::span<const float> latents, const S
                                          const Context& context, const CancelToken& token) {
     if (!unet_) missing("UNet");
     const Stopwatch stopwatch(stats_.predict_noise_seconds);
-    check_shape("latents", shape, unet_->config().in_channels, 1);
-    check_size("latents", latents.size(), shape.size());
+    if (context.tokens == 0 && !unet_->config().unconditional()) {
+        fail("INVALID_ARGUMENT", "context: expected the result of createContext, since the model's UNet takes text");
+    }
+    check_shape("latents", shape, unet_->config().in_channels, unet_->config().multiple());
+    const bool own = latents.size() == static_cast<size_t>(context.rows * shape.size());
+    if (!own) check_size("latents", latents.size(), shape.size());
     auto& program = programs_.get(shape_key("unet", {shape.n, shape.height, shape.width, context.rows, context.tokens}),
                                   [&] { return build_unet(shape, context); });
-    // Every conditioning sees the same latents.
+    // Every conditioning sees latents of its own, or all see the same.
     std::vector<float> planes;
-    planes.reserve(latents.size() * static_cast<size_t>(context.rows));
-    for (int64_t row = 0; row < context.rows; row++) planes.insert(planes.end(), latents.begin(), latents.end());
-    program.ops.write(program.inputs[0], planes.data());
+    if (!own) {
+        planes.reserve(latents.size() * static_cast<size_t>(context.rows));
+        for (int64_t row = 0; row < context.rows; row++) planes.insert(planes.end(), latents.begin(), latents.end());
+    }
+    program.ops.write(program.inputs[0], own ? latents.data() : planes.data());
     const auto embedding = unet_->timestep_embedding(timestep);
     program.ops.write(program.inputs[1], embedding.data());
     if (program.context_id != context.id) {
@@ -175,7 +188,7 @@ std::vector<float> Engine::predict_noise(std::span<const float> latents, const S
         program.context_id = context.id;
     }
     program.graph.compute(&token);
-    stats_.predict_noise_flops = program.graph.flops();
+    stats_.predict_noise_operations = program.ops.operations();
     std::vector<float> noise(static_cast<size_t>(program.outputs[0].size()));
     program.ops.read(program.outputs[0], noise.data());
     return noise;
@@ -183,7 +196,7 @@ std::vector<float> Engine::predict_noise(std::span<const float> latents, const S
 
 Program& Engine::picture_program(const std::string& name, const Shape& shape, const Network& network) {
     return programs_.get(shape_key(name.c_str(), {shape.height, shape.width}), [&] {
-        auto built = std::make_unique<Program>(threads_);
+        auto built = std::make_unique<Program>(threads_, vae_formats_);
         built->inputs = {built->ops.input(1, shape.height, shape.width, shape.channels)};
         built->outputs = {network(built->ops, built->inputs[0])};
         built->ops.output(built->outputs[0]);
@@ -196,7 +209,7 @@ Planes Engine::run_picture(const std::string& name, const Planes& picture, const
     auto& program = picture_program(name, {1, picture.channels, picture.height, picture.width}, network);
     program.ops.write(program.inputs[0], picture.data.data());
     program.graph.compute(&token);
-    picture_flops_ += program.graph.flops();
+    for (size_t i = 0; i < picture_operations_.size(); i++) picture_operations_[i] += program.ops.operations()[i];
     const auto& out = program.outputs[0];
     Planes result{out.channels, out.height, out.width, std::vector<float>(static_cast<size_t>(out.size()))};
     program.ops.read(out, result.data.data());
@@ -207,7 +220,7 @@ Planes Engine::run_within_budget(const std::string& name, const Planes& picture,
                                  const Network& network, const CancelToken& token) {
     geometry.tile_height = picture.height, geometry.tile_width = picture.width;
     const auto measure = [&] {
-        Program program(threads_);
+        Program program(threads_, vae_formats_);
         const auto input = program.ops.input(1, geometry.tile_height, geometry.tile_width, picture.channels);
         program.ops.output(network(program.ops, input));
         return program.graph.measure();
@@ -229,7 +242,7 @@ std::vector<float> Engine::decode(std::span<const float> latents, const Shape& s
     const auto& config = *info_.vae;
     check_shape("latents", shape, config.latent_channels, 1);
     check_size("latents", latents.size(), shape.size());
-    picture_flops_ = 0;
+    picture_operations_ = {};
     std::vector<float> pixels;
     const size_t size = latents.size() / static_cast<size_t>(shape.n);
     // Picture by picture: the maps of one fill the memory, and a picture's bytes do not depend on its batch.
@@ -244,7 +257,7 @@ std::vector<float> Engine::decode(std::span<const float> latents, const Shape& s
             token);
         pixels.insert(pixels.end(), result.data.begin(), result.data.end());
     }
-    stats_.decode_flops = picture_flops_;
+    stats_.decode_operations = picture_operations_;
     return pixels;
 }
 

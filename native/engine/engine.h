@@ -2,6 +2,7 @@
 // one at a time; the addon gives each model a thread of its own.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -39,10 +40,16 @@ struct Context {
     std::vector<std::vector<float>> keys;  // keys and values in turn, each [rows, 1, tokens, channels]
 };
 
+// What an unconditional UNet is called with.
+inline const Context kNoContext{0, 1, 0, {}};
+
+using Operations = std::array<double, 3>;
+
 struct Stats {
     double encode_text_seconds = 0, context_seconds = 0, predict_noise_seconds = 0, decode_seconds = 0,
            encode_seconds = 0;
-    double predict_noise_flops = 0, decode_flops = 0;  // of the last call
+    // Of the last call, two a multiply-add, by the numbers that were multiplied: f32, bf16, int8.
+    Operations predict_noise_operations{}, decode_operations{};
     size_t compute_bytes = 0;
 };
 
@@ -63,7 +70,8 @@ class Engine {
                                    const CancelToken& token);
     // embeddings [rows, tokens, context_width].
     std::shared_ptr<Context> create_context(std::span<const float> embeddings, int64_t rows, const CancelToken& token);
-    // latents [n, c, h, w] -> [context.rows, n, c, h, w].
+    // latents [n, c, h, w], or [context.rows, n, c, h, w] where each row has its own (shape is [n, c, h, w] either way)
+    // -> [context.rows, n, output channels, h, w]. An unconditional UNet takes pixels and kNoContext.
     std::vector<float> predict_noise(std::span<const float> latents, const Shape& shape, double timestep,
                                      const Context& context, const CancelToken& token);
     // latents [n, c, h, w], in the UNet's scale -> pixels in about -1..1 [n, 3, h * f, w * f].
@@ -92,7 +100,8 @@ class Engine {
     size_t budget_;
     ProgramCache programs_;
     Stats stats_;
-    double picture_flops_ = 0;
+    Operations picture_operations_{};
+    ops::Formats unet_formats_, vae_formats_;
     uint64_t next_context_id_ = 1;
 };
 

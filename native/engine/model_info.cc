@@ -7,6 +7,7 @@ namespace nd::engine {
 namespace {
 
 std::string family(const ModelInfo& info) {
+    if (info.unet && info.unet->unconditional()) return "ddpm";
     if (!info.unet || info.unet->levels.front().channels != 320) return "custom";
     if (info.unet->context_width == 768) return "sd1";
     return info.unet->context_width == 1024 ? "sd2" : "custom";

@@ -9,7 +9,7 @@
 namespace nd::engine {
 
 struct ModelInfo {
-    std::string family;  // "sd1", "sd2" or "custom"
+    std::string family;  // "sd1", "sd2", "ddpm" or "custom"
     std::string format, defaults, merges;
     std::string precision;  // of a loaded model
     std::optional<models::ClipTextConfig> text;

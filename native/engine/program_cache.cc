@@ -1,6 +1,14 @@
 #include "native/engine/program_cache.h"
 
+#include <ggml-backend.h>
+
+#include "native/error.h"
+#include "native/huge_pages.h"
+
 namespace nd::engine {
+
+// Each describes some thousand tensors: megabytes.
+constexpr size_t kMostPrograms = 16;
 
 Program& ProgramCache::get(const std::string& key, const std::function<std::unique_ptr<Program>()>& build) {
     for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
@@ -10,16 +18,17 @@ Program& ProgramCache::get(const std::string& key, const std::function<std::uniq
     }
     auto program = build();
     const size_t wanted = program->graph.measure();
-    while (!entries_.empty() && bytes() + wanted > budget_) entries_.pop_back();
-    program->graph.finish();
+    if (wanted > bytes()) {
+        entries_.clear();
+        memory_.reset();
+        memory_.reset(ggml_backend_buft_alloc_buffer(ggml_backend_cpu_buffer_type(), wanted));
+        if (!memory_) fail("OUT_OF_MEMORY", "no memory for a compute buffer of ", wanted, " bytes");
+        prefer_huge_pages(ggml_backend_buffer_get_base(memory_.get()), bytes());
+    }
+    if (entries_.size() == kMostPrograms) entries_.pop_back();
+    program->graph.place(memory_.get());
     entries_.push_front({key, std::move(program)});
     return *entries_.front().program;
-}
-
-size_t ProgramCache::bytes() const {
-    size_t sum = 0;
-    for (const auto& entry : entries_) sum += entry.program->graph.bytes();
-    return sum;
 }
 
 }  // namespace nd::engine

@@ -1,4 +1,4 @@
-// Built graphs, kept for the shapes that were used last, as long as their memory stays within a budget.
+// Built graphs, kept for the shapes that were used last. They run one at a time, so all share one memory.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace nd::engine {
 
 // A graph with its handles.
 struct Program {
-    explicit Program(backend::ThreadPool& threads) : graph(threads), ops(graph) {}
+    Program(backend::ThreadPool& threads, ops::Formats formats) : graph(threads), ops(graph, formats) {}
 
     backend::Graph graph;
     ops::CpuOps ops;
@@ -26,11 +26,11 @@ struct Program {
 
 class ProgramCache {
   public:
-    explicit ProgramCache(size_t budget) : budget_(budget) {}
-
-    // The program of that key, built by `build` where it is not there. Older programs go where the budget asks for it.
+    // The program of that key, built by `build` where it is not there. Its maps keep their contents, inputs apart,
+    // until another program runs. Throws OUT_OF_MEMORY with the bytes wanted.
     Program& get(const std::string& key, const std::function<std::unique_ptr<Program>()>& build);
-    size_t bytes() const;
+    // Of the shared memory.
+    size_t bytes() const { return memory_ ? ggml_backend_buffer_get_size(memory_.get()) : 0; }
 
   private:
     struct Entry {
@@ -38,7 +38,7 @@ class ProgramCache {
         std::unique_ptr<Program> program;
     };
 
-    size_t budget_;
+    ggml_backend_buffer_ptr memory_;
     std::list<Entry> entries_;  // the last used first
 };
 

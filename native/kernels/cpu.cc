@@ -23,14 +23,14 @@ struct CpuId {
     uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
 };
 
-CpuId cpuid(uint32_t leaf) {
+CpuId cpuid(uint32_t leaf, uint32_t subleaf = 0) {
     CpuId id;
 #if defined(_MSC_VER)
     int regs[4];
-    __cpuidex(regs, static_cast<int>(leaf), 0);
+    __cpuidex(regs, static_cast<int>(leaf), static_cast<int>(subleaf));
     id = {uint32_t(regs[0]), uint32_t(regs[1]), uint32_t(regs[2]), uint32_t(regs[3])};
 #else
-    __get_cpuid_count(leaf, 0, &id.eax, &id.ebx, &id.ecx, &id.edx);
+    __get_cpuid_count(leaf, subleaf, &id.eax, &id.ebx, &id.ecx, &id.edx);
 #endif
     return id;
 }
@@ -59,9 +59,25 @@ Isa detect() {
     if (!ymm || !avx2) return Isa::scalar;
     return zmm && avx512 ? Isa::avx512 : Isa::avx2;
 }
+
+bool detect_bf16() {
+    return cpuid(7).eax >= 1 && (cpuid(7, 1).eax >> 5 & 1);
+}
+
+bool detect_int8() {
+    return cpuid(7).ecx >> 11 & 1;
+}
 #else
 Isa detect() {
     return Isa::scalar;
+}
+
+bool detect_bf16() {
+    return false;
+}
+
+bool detect_int8() {
+    return false;
 }
 #endif
 
@@ -95,6 +111,16 @@ Isa isa() {
 
 void set_isa(Isa isa) {
     current().store(lower(isa), std::memory_order_relaxed);
+}
+
+bool has_bf16() {
+    static const bool there = detect_bf16();
+    return there && isa() == Isa::avx512;
+}
+
+bool has_int8() {
+    static const bool there = detect_int8();
+    return isa() == Isa::avx2 || (there && isa() == Isa::avx512);
 }
 
 const char* isa_name(Isa isa) {

@@ -21,6 +21,11 @@ Isa isa();
 void set_isa(Isa isa);
 const char* isa_name(Isa isa);
 
+// Whether the instruction set in use multiplies bf16: AVX-512 on a CPU with AVX512-BF16; or int8: AVX2, and AVX-512 on
+// a CPU with AVX512-VNNI.
+bool has_bf16();
+bool has_int8();
+
 }  // namespace nd::kernels
 
 // Calls `function` of the namespace (scalar, avx2, avx512) that isa() names.

@@ -6,7 +6,7 @@
 
 namespace nd::kernels {
 
-enum class Scratch { panel, rows, keys, values, queries, scores, outputs, sums, count };
+enum class Scratch { panel, rows, keys, values, queries, scores, outputs, sums, i8_row, count };
 
 // At least `floats` floats, aligned to 64 bytes, contents unspecified; valid until this thread asks for more of the
 // same purpose. Throws OUT_OF_MEMORY.

@@ -1,4 +1,4 @@
-// Weights as the kernels see them: rows of any ggml type, one row an output channel.
+// Weights as the kernels see them: rows of any ggml type, or panels packed for one kind of product.
 #pragma once
 
 #include <ggml.h>
@@ -8,8 +8,12 @@
 
 namespace nd::kernels {
 
-// w[n][tap][c]: `n` rows of taps * c values, a row `row_bytes` long. For block-quantised types taps * c is a multiple
-// of the block length.
+// How weights lie in memory, which is also how they are multiplied: `rows` in f32, the others in the arithmetic that
+// they are named for, `winograd` in bf16 (gemm/winograd.h). gemm/packing.h makes the panels.
+enum class Packing : uint8_t { rows, bf16, i8, winograd };
+
+// w[n][tap][c]. As `rows`: `n` rows of taps * c values of `type`, a row `row_bytes` long; for block-quantised types
+// taps * c is a multiple of the block length.
 struct WeightView {
     ggml_type type = GGML_TYPE_F32;
     const void* data = nullptr;
@@ -17,6 +21,7 @@ struct WeightView {
     int64_t n = 0;
     int64_t taps = 1;
     int64_t c = 0;
+    Packing packing = Packing::rows;
 };
 
 }  // namespace nd::kernels

@@ -16,12 +16,8 @@ VaeMiddle VaeMiddle::declare(weights::WeightStore& store, const std::string& nam
     VaeMiddle middle;
     middle.resnet1 = resnet(store, name + "resnets.0", channels, channels, config);
     if (config.mid_attention) {
-        const auto attention = name + "attentions.0.";
-        middle.norm = models::norm(store, attention + "group_norm", channels, config.eps, config.groups);
-        middle.q = linear(store, attention + "to_q", channels, channels);
-        middle.k = linear(store, attention + "to_k", channels, channels);
-        middle.v = linear(store, attention + "to_v", channels, channels);
-        middle.out = linear(store, attention + "to_out.0", channels, channels);
+        middle.attention =
+            AttentionBlock::declare(store, name + "attentions.0", channels, 1, config.groups, config.eps);
     }
     middle.resnet2 = resnet(store, name + "resnets.1", channels, channels, config);
     return middle;
@@ -29,11 +25,7 @@ VaeMiddle VaeMiddle::declare(weights::WeightStore& store, const std::string& nam
 
 ops::Map VaeMiddle::forward(ops::Ops& ops, ops::Map x) const {
     x = resnet1.forward(ops, x, nullptr);
-    if (q) {
-        const ops::Map y = ops.group_norm(x, norm, false);
-        const ops::Map attended = ops.attention(ops.linear(y, *q), ops.linear(y, *k), ops.linear(y, *v), {.heads = 1});
-        x = ops.linear(attended, *out, &x);
-    }
+    if (attention) x = attention->forward(ops, x);
     return resnet2.forward(ops, x, nullptr);
 }
 
@@ -68,7 +60,7 @@ ops::Map VaeDecoder::forward(ops::Ops& ops, const ops::Map& latents) const {
         for (const auto& resnet : level.resnets) x = resnet.forward(ops, x, nullptr);
         if (level.upsample) x = ops.conv2d(x, *level.upsample, {.upsample_to = {{2 * x.height, 2 * x.width}}});
     }
-    return ops.conv2d(ops.group_norm(x, norm_out_, true), conv_out_);
+    return ops.conv2d(ops.group_norm(x, norm_out_, true, true), conv_out_);
 }
 
 VaeEncoder::VaeEncoder(const VaeConfig& config, weights::WeightStore& store) {
@@ -100,7 +92,7 @@ ops::Map VaeEncoder::forward(ops::Ops& ops, const ops::Map& pixels) const {
         for (const auto& resnet : level.resnets) x = resnet.forward(ops, x, nullptr);
         if (level.downsample) x = ops.conv2d(x, *level.downsample, {.stride = 2, .pad_bottom_right = true});
     }
-    x = ops.conv2d(ops.group_norm(middle_.forward(ops, x), norm_out_, true), conv_out_);
+    x = ops.conv2d(ops.group_norm(middle_.forward(ops, x), norm_out_, true, true), conv_out_);
     return quant_ ? ops.conv2d(x, *quant_) : x;
 }
 

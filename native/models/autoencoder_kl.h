@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "native/models/attention_block.h"
 #include "native/models/config.h"
 #include "native/models/resnet_block.h"
 
@@ -13,8 +14,7 @@ namespace nd::models {
 // The middle of encoder and decoder: a residual block, attention with one head over all pixels, a residual block.
 struct VaeMiddle {
     ResnetBlock resnet1, resnet2;
-    ops::Norm norm;
-    std::optional<ops::Linear> q, k, v, out;
+    std::optional<AttentionBlock> attention;
 
     static VaeMiddle declare(weights::WeightStore& store, const std::string& name, int64_t channels,
                              const VaeConfig& config);

@@ -71,15 +71,48 @@ void check_divides(const ModelFile& file, const char* what, int64_t part, int64_
     }
 }
 
+// How many blocks prefix + i there are; pictures shrink by two from one to the next.
+int64_t count_levels(const ModelFile& file, const std::string& prefix) {
+    constexpr int64_t kMost = 16;
+    const int64_t levels = count(file, prefix, ".resnets.0.conv1.weight");
+    if (levels == 0) fail("MISSING_TENSOR", prefix, "0.resnets.0.conv1.weight is not in ", file.path());
+    if (levels > kMost) {
+        fail("UNKNOWN_ARCHITECTURE", file.path(), ": expected at most ", kMost, " levels, got ", levels, " of ",
+             prefix);
+    }
+    return levels;
+}
+
 const std::string kUNet = "unet.", kVae = "vae.", kText = "text_encoder.text_model.";
 
-int64_t transformer_blocks(const ModelFile& file, const std::string& block) {
+// The width of the text that a UNet's cross-attentions read; 0 where there are none.
+int64_t context_width(const ModelFile& file) {
+    for (const auto& [name, tensor] : file.tensors()) {
+        if (name.starts_with(kUNet) && name.ends_with(".attn2.to_k.weight") && tensor.shape.size() == 2)
+            return tensor.shape[1];
+    }
+    return 0;
+}
+
+int64_t attention_blocks(const ModelFile& file, const UNetConfig& unet, const std::string& block) {
+    if (unet.unconditional()) return file.find(block + "attentions.0.to_q.weight") ? 1 : 0;
     return count(file, block + "attentions.0.transformer_blocks.", ".norm1.weight");
 }
 
-// Heads by level. diffusers' `attention_head_dim` means a number of heads in these models; files without a
-// configuration are SD 1 (context 768: 8 heads) or SD 2 (context 1024: heads of 64).
+// Heads by level. diffusers' `attention_head_dim` is the channels of a head in unconditional UNets (8 where it is not
+// said, null: one head), but a number of heads in the others; those without a configuration are SD 1 (context 768: 8
+// heads) or SD 2 (context 1024: heads of 64).
 std::vector<int64_t> unet_heads(const ModelFile& file, const json& config, const UNetConfig& unet) {
+    if (unet.unconditional()) {
+        const auto found = config.find("attention_head_dim");
+        const bool one_head = found != config.end() && found->is_null();
+        std::vector<int64_t> heads;
+        for (const auto& level : unet.levels) {
+            const int64_t width = one_head ? level.channels : positive(file, config, "attention_head_dim", 8);
+            heads.push_back(level.channels % width == 0 ? level.channels / width : 0);
+        }
+        return heads;
+    }
     auto heads = per_level(file, config, "num_attention_heads", unet.levels.size());
     if (heads.empty()) heads = per_level(file, config, "attention_head_dim", unet.levels.size());
     if (heads.empty()) {
@@ -88,6 +121,73 @@ std::vector<int64_t> unet_heads(const ModelFile& file, const json& config, const
         }
     }
     return heads;
+}
+
+// The types of an unconditional UNet's blocks, in the order of computation, must be those that its tensors tell.
+void check_block_types(const ModelFile& file, const json& config, const std::string& key, const std::string& plain,
+                       const std::vector<bool>& attention) {
+    const auto types = value<std::vector<std::string>>(file, config, key.c_str(), {});
+    if (types.empty()) return;
+    if (types.size() != attention.size()) {
+        fail("FILE_INVALID", file.path(), ": the configuration's ", key, " has ", types.size(), " values for ",
+             attention.size(), " levels");
+    }
+    for (size_t i = 0; i < types.size(); i++) {
+        const std::string expected = (attention[i] ? "Attn" : "") + plain;
+        if (types[i] != expected) {
+            fail("UNKNOWN_ARCHITECTURE", file.path(), ": the configuration's ", key, "[", i, "] is ", types[i],
+                 ", but the engine knows DownBlock2D, AttnDownBlock2D, UpBlock2D and AttnUpBlock2D, and the tensors "
+                 "are of ",
+                 expected);
+        }
+    }
+}
+
+// What only an unconditional UNet's configuration tells: nothing of it can be read from tensors, so it has to be there.
+void detect_unconditional(const ModelFile& file, const json& config, UNetConfig& unet) {
+    const auto kind = value<std::string>(file, config, "_class_name", "nothing");
+    if (kind != "UNet2DModel") {
+        fail("UNKNOWN_ARCHITECTURE", file.path(), ": a UNet without cross-attention needs a configuration whose ",
+             "_class_name is UNet2DModel (a folder with its config.json), got ", kind);
+    }
+    if (unet.in_channels != unet.out_channels) {
+        fail("UNKNOWN_ARCHITECTURE", file.path(), ": expected an unconditional UNet with as many output as input ",
+             "channels (no learned variance), got ", unet.in_channels, " and ", unet.out_channels);
+    }
+    const std::pair<const char*, json> computed[] = {
+        {"act_fn", "silu"},
+        {"resnet_time_scale_shift", "default"},
+        {"downsample_type", "conv"},
+        {"upsample_type", "conv"},
+        {"time_embedding_type", "positional"},
+        {"mid_block_type", "UNetMidBlock2D"},
+        {"mid_block_scale_factor", 1},
+        {"center_input_sample", false},
+        {"class_embed_type", nullptr},
+        {"num_class_embeds", nullptr},
+        {"attn_norm_num_groups", nullptr},
+    };
+    for (const auto& [key, expected] : computed) {
+        const auto found = config.find(key);
+        if (found == config.end() || found->is_null() || *found == expected) continue;
+        fail("UNKNOWN_ARCHITECTURE", file.path(), ": the configuration's ", key, " is ", found->dump(),
+             ", but the engine computes ", expected.dump(), " only");
+    }
+    std::vector<bool> down, up;
+    for (const auto& level : unet.levels) {
+        down.push_back(level.down_attention > 0);
+        up.insert(up.begin(), level.up_attention > 0);
+    }
+    check_block_types(file, config, "down_block_types", "DownBlock2D", down);
+    check_block_types(file, config, "up_block_types", "UpBlock2D", up);
+    const int64_t padding = value<int64_t>(file, config, "downsample_padding", 1);
+    if (padding != 0 && padding != 1) {
+        fail("UNKNOWN_ARCHITECTURE", file.path(), ": the configuration's downsample_padding is ", padding,
+             ", but the engine knows 0 and 1");
+    }
+    unet.pad_bottom_right = padding == 0;  // diffusers pads by (0, 1, 0, 1) then
+    const auto size = config.find("sample_size");
+    if (size != config.end() && size->is_number_integer()) unet.sample_size = positive(file, config, "sample_size", 1);
 }
 
 }  // namespace
@@ -126,13 +226,13 @@ UNetConfig detect_unet(const ModelFile& file) {
     UNetConfig unet;
     unet.in_channels = dimension(file, kUNet + "conv_in.weight", 4, 1);
     unet.out_channels = dimension(file, kUNet + "conv_out.weight", 4, 0);
+    unet.context_width = context_width(file);
     unet.time_width = dimension(file, kUNet + "time_embedding.linear_1.weight", 2, 0);
     unet.groups = positive(file, config, "norm_num_groups", 32);
     unet.eps = value<float>(file, config, "norm_eps", 1e-5f);
     unet.flip_sin_to_cos = value<bool>(file, config, "flip_sin_to_cos", true);
     unet.freq_shift = value<float>(file, config, "freq_shift", 0);
-    const int64_t levels = count(file, kUNet + "down_blocks.", ".resnets.0.conv1.weight");
-    if (levels == 0) fail("MISSING_TENSOR", kUNet, "down_blocks.0.resnets.0.conv1.weight is not in ", file.path());
+    const int64_t levels = count_levels(file, kUNet + "down_blocks.");
     for (int64_t i = 0; i < levels; i++) {
         const auto down = kUNet + "down_blocks." + std::to_string(i) + ".";
         const auto up = kUNet + "up_blocks." + std::to_string(levels - 1 - i) + ".";
@@ -140,27 +240,22 @@ UNetConfig detect_unet(const ModelFile& file) {
         level.channels = dimension(file, down + "resnets.0.conv1.weight", 4, 0);
         level.down_layers = count(file, down + "resnets.", ".conv1.weight");
         level.up_layers = count(file, up + "resnets.", ".conv1.weight");
-        level.down_transformer_blocks = transformer_blocks(file, down);
-        level.up_transformer_blocks = transformer_blocks(file, up);
+        level.down_attention = attention_blocks(file, unet, down);
+        level.up_attention = attention_blocks(file, unet, up);
         check_divides(file, "groups", unet.groups, level.channels);
         unet.levels.push_back(level);
     }
-    unet.mid_transformer_blocks = transformer_blocks(file, kUNet + "mid_block.");
-    for (const auto& [name, tensor] : file.tensors()) {
-        if (name.starts_with(kUNet) && name.ends_with(".attn2.to_k.weight") && tensor.shape.size() == 2) {
-            unet.context_width = tensor.shape[1];
-            break;
-        }
-    }
+    unet.mid_attention = attention_blocks(file, unet, kUNet + "mid_block.");
+    if (unet.unconditional()) detect_unconditional(file, config, unet);
     const auto heads = unet_heads(file, config, unet);
     for (size_t i = 0; i < unet.levels.size(); i++) {
         unet.levels[i].heads = heads[i];
-        if (unet.levels[i].down_transformer_blocks || unet.levels[i].up_transformer_blocks) {
+        if (unet.levels[i].down_attention || unet.levels[i].up_attention) {
             check_divides(file, "attention heads", heads[i], unet.levels[i].channels);
         }
     }
     unet.mid_heads = heads.back();
-    check_divides(file, "attention heads", unet.mid_heads, unet.levels.back().channels);
+    if (unet.mid_attention) check_divides(file, "attention heads", unet.mid_heads, unet.levels.back().channels);
     return unet;
 }
 
@@ -175,8 +270,7 @@ VaeConfig detect_vae(const ModelFile& file) {
     if (!std::isfinite(vae.scaling_factor) || vae.scaling_factor == 0) {
         fail("FILE_INVALID", file.path(), ": the configuration's scaling_factor is ", vae.scaling_factor);
     }
-    const int64_t levels = count(file, kVae + "decoder.up_blocks.", ".resnets.0.conv1.weight");
-    if (levels == 0) fail("MISSING_TENSOR", kVae, "decoder.up_blocks.0.resnets.0.conv1.weight is not in ", file.path());
+    const int64_t levels = count_levels(file, kVae + "decoder.up_blocks.");
     for (int64_t i = 0; i < levels; i++) {
         const auto up = kVae + "decoder.up_blocks." + std::to_string(levels - 1 - i) + ".";
         vae.decoder_channels.push_back(dimension(file, up + "resnets.0.conv1.weight", 4, 0));
@@ -193,18 +287,27 @@ VaeConfig detect_vae(const ModelFile& file) {
 PredictionConfig detect_prediction(const ModelFile& file) {
     const json& config = section(file, "scheduler");
     PredictionConfig prediction;
-    // Without a configuration: SD 2's width means v-prediction (768-v and its descendants), else epsilon.
-    bool sd2 = false;
-    if (config.empty() && file.find(kUNet + "conv_in.weight")) sd2 = detect_unet(file).context_width == 1024;
+    // Without a configuration: SD 2's width means v-prediction (768-v and its descendants), else epsilon; and DDPM's
+    // own schedule (arXiv 2006.11239) for an unconditional UNet, Stable Diffusion's for the others.
+    const bool has_unet = file.find(kUNet + "conv_in.weight") != nullptr;
+    const bool sd2 = config.empty() && has_unet && context_width(file) == 1024;
+    const bool ddpm = has_unet && context_width(file) == 0;
     prediction.type = value<std::string>(file, config, "prediction_type", sd2 ? "v_prediction" : "epsilon");
     if (prediction.type != "epsilon" && prediction.type != "v_prediction") {
         fail("UNKNOWN_ARCHITECTURE", file.path(), ": prediction_type ", prediction.type,
              " is neither epsilon nor v_prediction");
     }
-    prediction.beta_schedule = value<std::string>(file, config, "beta_schedule", "scaled_linear");
-    prediction.beta_start = value<double>(file, config, "beta_start", 0.00085);
-    prediction.beta_end = value<double>(file, config, "beta_end", 0.012);
+    prediction.beta_schedule = value<std::string>(file, config, "beta_schedule", ddpm ? "linear" : "scaled_linear");
+    prediction.beta_start = value<double>(file, config, "beta_start", ddpm ? 0.0001 : 0.00085);
+    prediction.beta_end = value<double>(file, config, "beta_end", ddpm ? 0.02 : 0.012);
     prediction.train_steps = positive(file, config, "num_train_timesteps", 1000);
+    // Latents have no bounds, so that Stable Diffusion never clips, whatever its scheduler says; pixels have.
+    if (ddpm && value<bool>(file, config, "clip_sample", true)) {
+        prediction.clip_range = value<double>(file, config, "clip_sample_range", 1.0);
+        if (!(prediction.clip_range > 0)) {
+            fail("FILE_INVALID", file.path(), ": the configuration's clip_sample_range is ", prediction.clip_range);
+        }
+    }
     return prediction;
 }
 

@@ -22,17 +22,25 @@ struct ClipTextConfig {
 struct UNetLevel {
     int64_t channels = 0, heads = 1;
     int64_t down_layers = 0, up_layers = 0;
-    int64_t down_transformer_blocks = 0, up_transformer_blocks = 0;  // 0: no attention at this level
+    int64_t down_attention = 0, up_attention = 0;  // blocks of attention after each residual block; 0: none
 };
 
+// Attention is a transformer that reads the text, or, in an unconditional UNet, self-attention alone.
 struct UNetConfig {
-    int64_t in_channels = 4, out_channels = 4, context_width = 768, time_width = 0;
+    int64_t in_channels = 4, out_channels = 4, time_width = 0;
+    int64_t context_width = 768;    // 0: unconditional, no text
+    int64_t sample_size = 0;        // side of the pictures that it was trained on; 0: not known
     std::vector<UNetLevel> levels;  // from the finest to the coarsest
-    int64_t mid_transformer_blocks = 1, mid_heads = 1;
+    int64_t mid_attention = 1, mid_heads = 1;
     int64_t groups = 32;
     float eps = 1e-5f;
     bool flip_sin_to_cos = true;
     float freq_shift = 0;
+    bool pad_bottom_right = false;  // downsampling pads below and at the right only
+
+    bool unconditional() const { return context_width == 0; }
+    // What height and width must be multiples of.
+    int64_t multiple() const { return unconditional() ? int64_t{1} << (levels.size() - 1) : 1; }
 };
 
 struct VaeConfig {
@@ -51,6 +59,7 @@ struct PredictionConfig {
     std::string beta_schedule = "scaled_linear";
     double beta_start = 0.00085, beta_end = 0.012;
     int64_t train_steps = 1000;
+    double clip_range = 0;  // denoised pixels are held to -clip_range..clip_range; 0: they are not
 };
 
 // Each throws MISSING_TENSOR or TENSOR_SHAPE where the tensors contradict the architecture, FILE_INVALID where the

@@ -27,7 +27,9 @@ struct ResnetBlock {
 
     // `time` is silu of the timestep's embedding [1, 1, 1, time_width], or null in a VAE.
     ops::Map forward(ops::Ops& ops, const ops::Map& x, const ops::Map* time_embedding) const {
-        ops::Map h = ops.group_norm(x, norm1, true);
+        const ops::Map skip = shortcut.weight ? ops.conv2d(x, shortcut) : x;
+        // In a UNet the way up may still want x.
+        ops::Map h = ops.group_norm(x, norm1, true, shortcut.weight && !time_embedding);
         if (time_embedding) {
             // All pictures of a batch stand at one timestep, so its projection joins the convolution's bias.
             const ops::Map conv_bias{conv1.bias, 1, 1, 1, conv1.out};
@@ -36,8 +38,7 @@ struct ResnetBlock {
         } else {
             h = ops.conv2d(h, conv1);
         }
-        h = ops.group_norm(h, norm2, true);
-        const ops::Map skip = shortcut.weight ? ops.conv2d(x, shortcut) : x;
+        h = ops.group_norm(h, norm2, true, true);
         return ops.conv2d(h, conv2, {}, &skip);
     }
 };

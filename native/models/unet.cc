@@ -6,18 +6,30 @@
 
 namespace nd::models {
 
-UNet::Layer UNet::declare_layer(weights::WeightStore& store, const std::string& block, int64_t index, int64_t in,
-                                const UNetLevel& level, int64_t transformer_blocks) const {
-    const auto number = std::to_string(index);
-    Layer layer{ResnetBlock::declare(store, block + "resnets." + number, in, level.channels, config_.time_width,
-                                     config_.groups, config_.eps),
-                std::nullopt};
-    if (transformer_blocks > 0) {
-        layer.transformer =
-            Transformer2d::declare(store, block + "attentions." + number, level.channels, config_.context_width,
-                                   level.heads, transformer_blocks, config_.groups);
+UNet::Attention UNet::declare_attention(weights::WeightStore& store, const std::string& name, int64_t channels,
+                                        int64_t heads, int64_t blocks) const {
+    Attention attention;
+    if (blocks == 0) return attention;
+    if (config_.unconditional()) {
+        attention.self = AttentionBlock::declare(store, name, channels, heads, config_.groups, config_.eps);
+    } else {
+        attention.transformer =
+            Transformer2d::declare(store, name, channels, config_.context_width, heads, blocks, config_.groups);
     }
-    return layer;
+    return attention;
+}
+
+ops::Map UNet::Attention::forward(ops::Ops& ops, const ops::Map& x, const CrossAttentionKeys*& keys) const {
+    if (self) return self->forward(ops, x);
+    return transformer ? transformer->forward(ops, x, keys) : x;
+}
+
+UNet::Layer UNet::declare_layer(weights::WeightStore& store, const std::string& block, int64_t index, int64_t in,
+                                const UNetLevel& level, int64_t attention_blocks) const {
+    const auto number = std::to_string(index);
+    return {ResnetBlock::declare(store, block + "resnets." + number, in, level.channels, config_.time_width,
+                                 config_.groups, config_.eps),
+            declare_attention(store, block + "attentions." + number, level.channels, level.heads, attention_blocks)};
 }
 
 UNet::UNet(const UNetConfig& config, weights::WeightStore& store) : config_(config) {
@@ -34,8 +46,7 @@ UNet::UNet(const UNetConfig& config, weights::WeightStore& store) : config_(conf
         const auto block = unet + "down_blocks." + std::to_string(i) + ".";
         Level level;
         for (int64_t j = 0; j < levels[i].down_layers; j++) {
-            level.layers.push_back(
-                declare_layer(store, block, j, channels, levels[i], levels[i].down_transformer_blocks));
+            level.layers.push_back(declare_layer(store, block, j, channels, levels[i], levels[i].down_attention));
             channels = levels[i].channels;
             skips.push_back(channels);
         }
@@ -48,11 +59,8 @@ UNet::UNet(const UNetConfig& config, weights::WeightStore& store) : config_(conf
 
     mid1_ = ResnetBlock::declare(store, unet + "mid_block.resnets.0", coarsest, coarsest, config.time_width,
                                  config.groups, config.eps);
-    if (config.mid_transformer_blocks > 0) {
-        mid_transformer_ =
-            Transformer2d::declare(store, unet + "mid_block.attentions.0", coarsest, config.context_width,
-                                   config.mid_heads, config.mid_transformer_blocks, config.groups);
-    }
+    mid_attention_ =
+        declare_attention(store, unet + "mid_block.attentions.0", coarsest, config.mid_heads, config.mid_attention);
     mid2_ = ResnetBlock::declare(store, unet + "mid_block.resnets.1", coarsest, coarsest, config.time_width,
                                  config.groups, config.eps);
 
@@ -63,7 +71,7 @@ UNet::UNet(const UNetConfig& config, weights::WeightStore& store) : config_(conf
             if (skips.empty())
                 fail("UNKNOWN_ARCHITECTURE", "the UNet's way up has more layers than its way down left maps");
             level.layers.push_back(
-                declare_layer(store, block, j, channels + skips.back(), levels[i], levels[i].up_transformer_blocks));
+                declare_layer(store, block, j, channels + skips.back(), levels[i], levels[i].up_attention));
             skips.pop_back();
             channels = levels[i].channels;
         }
@@ -94,12 +102,12 @@ std::vector<CrossAttentionKeys> UNet::keys(ops::Ops& ops, const ops::Map& contex
     const auto append = [&](const std::vector<Level>& levels) {
         for (const auto& level : levels) {
             for (const auto& layer : level.layers) {
-                if (layer.transformer) layer.transformer->append_keys(ops, context, keys);
+                if (layer.attention.transformer) layer.attention.transformer->append_keys(ops, context, keys);
             }
         }
     };
     append(down_);
-    if (mid_transformer_) mid_transformer_->append_keys(ops, context, keys);
+    if (mid_attention_.transformer) mid_attention_.transformer->append_keys(ops, context, keys);
     append(up_);
     return keys;
 }
@@ -112,19 +120,19 @@ ops::Map UNet::forward(ops::Ops& ops, const ops::Map& latents, const ops::Map& e
 
     const CrossAttentionKeys* next_keys = keys.data();
     const auto apply = [&](const Layer& layer, const ops::Map& x) {
-        const ops::Map y = layer.resnet.forward(ops, x, &time);
-        return layer.transformer ? layer.transformer->forward(ops, y, next_keys) : y;
+        return layer.attention.forward(ops, layer.resnet.forward(ops, x, &time), next_keys);
     };
 
+    const ops::ConvSpec downsampling{.stride = 2, .pad_bottom_right = config_.pad_bottom_right};
     ops::Map x = ops.conv2d(latents, conv_in_);
     std::vector<ops::Map> skips{x};
     for (const auto& level : down_) {
         for (const auto& layer : level.layers) skips.push_back(x = apply(layer, x));
-        if (level.resample) skips.push_back(x = ops.conv2d(x, *level.resample, {.stride = 2}));
+        if (level.resample) skips.push_back(x = ops.conv2d(x, *level.resample, downsampling));
     }
 
     x = mid1_.forward(ops, x, &time);
-    if (mid_transformer_) x = mid_transformer_->forward(ops, x, next_keys);
+    x = mid_attention_.forward(ops, x, next_keys);
     x = mid2_.forward(ops, x, &time);
 
     for (const auto& level : up_) {
@@ -137,7 +145,7 @@ ops::Map UNet::forward(ops::Ops& ops, const ops::Map& latents, const ops::Map& e
             x = ops.conv2d(x, *level.resample, {.upsample_to = {{skips.back().height, skips.back().width}}});
         }
     }
-    return ops.conv2d(ops.group_norm(x, norm_out_, true), conv_out_);
+    return ops.conv2d(ops.group_norm(x, norm_out_, true, true), conv_out_);
 }
 
 }  // namespace nd::models

@@ -1,9 +1,11 @@
-// Latent diffusion's UNet with cross-attention (arXiv 2112.10752; diffusers' UNet2DConditionModel): predicts the noise.
+// The UNet that predicts the noise: latent diffusion's with cross-attention to the text (arXiv 2112.10752; diffusers'
+// UNet2DConditionModel), or DDPM's unconditional one with self-attention (2006.11239; UNet2DModel).
 #pragma once
 
 #include <optional>
 #include <vector>
 
+#include "native/models/attention_block.h"
 #include "native/models/config.h"
 #include "native/models/resnet_block.h"
 #include "native/models/transformer_2d.h"
@@ -19,7 +21,8 @@ class UNet {
     // The sinusoidal embedding of a timestep (arXiv 1706.03762), `levels[0].channels` long.
     std::vector<float> timestep_embedding(double timestep) const;
 
-    // The keys and values of all cross-attentions for a text context [rows, 1, tokens, context_width].
+    // The keys and values of all cross-attentions for a text context [rows, 1, tokens, context_width]; none where the
+    // UNet is unconditional.
     std::vector<CrossAttentionKeys> keys(ops::Ops& ops, const ops::Map& context) const;
 
     // latents [batch, h, w, in_channels], embedding [1, 1, 1, levels[0].channels] -> noise [batch, h, w, out_channels].
@@ -28,24 +31,33 @@ class UNet {
                      const std::vector<CrossAttentionKeys>& keys) const;
 
   private:
+    // One of the two, or neither.
+    struct Attention {
+        std::optional<Transformer2d> transformer;
+        std::optional<AttentionBlock> self;
+
+        ops::Map forward(ops::Ops& ops, const ops::Map& x, const CrossAttentionKeys*& keys) const;
+    };
     struct Layer {
         ResnetBlock resnet;
-        std::optional<Transformer2d> transformer;
+        Attention attention;
     };
     struct Level {
         std::vector<Layer> layers;
         std::optional<ops::Conv> resample;  // to the next level
     };
 
+    Attention declare_attention(weights::WeightStore& store, const std::string& name, int64_t channels, int64_t heads,
+                                int64_t blocks) const;
     Layer declare_layer(weights::WeightStore& store, const std::string& block, int64_t index, int64_t in,
-                        const UNetLevel& level, int64_t transformer_blocks) const;
+                        const UNetLevel& level, int64_t attention_blocks) const;
 
     UNetConfig config_;
     ops::Linear time1_, time2_;
     ops::Conv conv_in_, conv_out_;
     std::vector<Level> down_, up_;  // both in the order of computation
     ResnetBlock mid1_, mid2_;
-    std::optional<Transformer2d> mid_transformer_;
+    Attention mid_attention_;
     ops::Norm norm_out_;
 };
 

@@ -2,27 +2,41 @@
 
 #include <cmath>
 
+#include "native/error.h"
 #include "native/kernels/attention/attention.h"
+#include "native/kernels/cpu.h"
 #include "native/kernels/embed/embed.h"
-#include "native/kernels/gemm/gemm.h"
+#include "native/kernels/gemm/packing.h"
 #include "native/kernels/norm/norm.h"
 #include "native/kernels/pointwise/pointwise.h"
+#include "native/kernels/rows/convert.h"
 
 namespace nd::ops {
 
 namespace {
 
 using backend::Extents;
+using kernels::Format;
 
 const float* data(const ggml_tensor* tensor) {
     return tensor ? static_cast<const float*>(tensor->data) : nullptr;
 }
-float* mutable_data(const ggml_tensor* tensor) {
-    return static_cast<float*>(tensor->data);
+
+ggml_type type_of(Format format) {
+    return format == Format::f32 ? GGML_TYPE_F32 : format == Format::bf16 ? GGML_TYPE_BF16 : GGML_TYPE_I8;
 }
 
-Extents extents(const Map& map) {
-    return {map.channels, map.width, map.height, map.batch};
+Format format_of(const ggml_tensor* tensor) {
+    return tensor->type == GGML_TYPE_F32 ? Format::f32 : tensor->type == GGML_TYPE_BF16 ? Format::bf16 : Format::i8;
+}
+
+// The innermost extent of a map's tensor: values, but bytes where they are i8.
+int64_t row_extent(Format format, int64_t channels) {
+    return format == Format::i8 ? static_cast<int64_t>(kernels::row_bytes(format, channels)) : channels;
+}
+
+Extents extents(const Map& map, Format format = Format::f32) {
+    return {row_extent(format, map.channels), map.width, map.height, map.batch};
 }
 
 Map like(const Map& map, ggml_tensor* tensor) {
@@ -30,26 +44,79 @@ Map like(const Map& map, ggml_tensor* tensor) {
 }
 
 kernels::WeightView view(const ggml_tensor* weight, int64_t taps, int64_t n, int64_t c) {
-    return {weight->type, weight->data, ggml_row_size(weight->type, c) * taps, n, taps, c};
+    return {weight->type,
+            weight->data,
+            ggml_row_size(weight->type, c) * static_cast<size_t>(taps),
+            n,
+            taps,
+            c,
+            kernels::packing_of(*weight)};
+}
+
+// The pointers and formats of a kernel that reads its first source and writes dst.
+template <class Args>
+void bind_rows(Args& args, const ggml_tensor* dst) {
+    args.x = dst->src[0]->data, args.x_format = format_of(dst->src[0]);
+    args.y = dst->data, args.y_format = format_of(dst);
 }
 
 // sources: x, weight, bias, residual
 void bind_gemm(kernels::GemmArgs& args, const ggml_tensor* dst) {
-    args.x = data(dst->src[0]);
+    args.x = dst->src[0]->data;
     args.weights.data = dst->src[1]->data;
     args.bias = data(dst->src[2]);
-    args.residual = data(dst->src[3]);
-    args.y = mutable_data(dst);
+    args.residual = dst->src[3] ? dst->src[3]->data : nullptr;
+    if (dst->src[3]) args.residual_format = format_of(dst->src[3]);
+    args.y = dst->data, args.y_format = format_of(dst);
 }
 
 }  // namespace
+
+Formats Formats::packed(bool exact_stream) {
+    if (!kernels::has_bf16()) return {};
+    return {exact_stream ? Format::f32 : Format::bf16, Format::bf16};
+}
+
+Map CpuOps::open(const Map& map, bool also_i8) {
+    open_[map.tensor] = also_i8;
+    return map;
+}
+
+ggml_tensor* CpuOps::as(const Map& x, Format wanted) {
+    const auto found = open_.find(x.tensor);
+    const bool can_become = found != open_.end() && (wanted != Format::i8 || found->second);
+    if (found != open_.end()) open_.erase(found);
+    if (format_of(x.tensor) == wanted) return x.tensor;
+    if (can_become) {
+        backend::Graph::retype(x.tensor, type_of(wanted), row_extent(wanted, x.channels));
+        return x.tensor;
+    }
+    ggml_tensor*& converted = converted_[{x.tensor, wanted}];
+    if (!converted) {
+        kernels::ConvertArgs args;
+        args.rows = x.batch * x.pixels(), args.channels = x.channels;
+        converted = graph_.kernel<kernels::ConvertArgs>(type_of(wanted), extents(x, wanted), {x.tensor}, args,
+                                                        bind_rows<kernels::ConvertArgs>, kernels::convert_tasks,
+                                                        kernels::convert_task);
+    }
+    return converted;
+}
+
+ggml_tensor* CpuOps::as_numbers(const Map& x) {
+    return as(x, format_of(x.tensor) == Format::i8 ? Format::f32 : format_of(x.tensor));
+}
+
+void CpuOps::output(const Map& map) {
+    if (as(map, Format::f32) != map.tensor) fail("INVALID_ARGUMENT", "an output of a graph was read by another node");
+    graph_.output(map.tensor);
+}
 
 Map CpuOps::input(int64_t batch, int64_t height, int64_t width, int64_t channels) {
     return {graph_.input(GGML_TYPE_F32, {channels, width, height, batch}), batch, height, width, channels};
 }
 
 void CpuOps::write(const Map& map, const float* planes) const {
-    float* maps = mutable_data(map.tensor);
+    auto* maps = static_cast<float*>(map.tensor->data);
     for (int64_t b = 0; b < map.batch; b++) {
         for (int64_t c = 0; c < map.channels; c++) {
             for (int64_t p = 0; p < map.pixels(); p++) {
@@ -70,20 +137,29 @@ void CpuOps::read(const Map& map, float* planes) const {
     }
 }
 
+// y in the stream's format unless a reader asks for another; rows of weights know f32 alone.
+Map CpuOps::multiply(kernels::GemmArgs args, const Map& x, ggml_tensor* weight, ggml_tensor* bias, const Map* residual,
+                     Map y) {
+    const kernels::WeightView& w = args.weights;
+    const Format format = kernels::format_of(w.packing);
+    const bool packed = w.packing != kernels::Packing::rows;
+    args.x_stride = row_extent(format, w.c), args.y_stride = w.n;
+    ggml_tensor* added = !residual ? nullptr : packed ? as_numbers(*residual) : as(*residual, Format::f32);
+    count(format, 2.0 * static_cast<double>(w.c * w.taps) * static_cast<double>(y.size()));
+    const Format y_format = packed ? formats_.stream : Format::f32;
+    y.tensor = graph_.kernel<kernels::GemmArgs>(type_of(y_format), extents(y), {as(x, format), weight, bias, added},
+                                                args, bind_gemm, kernels::gemm_tasks, kernels::gemm_task);
+    return packed ? open(y, false) : y;
+}
+
 Map CpuOps::linear(const Map& x, const Linear& layer, const Map* residual) {
     kernels::GemmArgs args;
     // Rows are rows: batch and picture make no difference to a linear layer.
     args.geometry.width = args.geometry.out_width = x.batch * x.pixels();
     args.weights = view(layer.weight, 1, layer.out, layer.in);
-    args.x_stride = layer.in;
-    args.y_stride = layer.out;
     Map y = x;
     y.channels = layer.out;
-    graph_.count_flops(2.0 * static_cast<double>(layer.in) * static_cast<double>(y.size()));
-    y.tensor = graph_.kernel<kernels::GemmArgs>(
-        extents(y), {x.tensor, layer.weight, layer.bias, residual ? residual->tensor : nullptr}, args, bind_gemm,
-        kernels::gemm_tasks, kernels::gemm_task);
-    return y;
+    return multiply(args, x, layer.weight, layer.bias, residual, y);
 }
 
 Map CpuOps::conv2d(const Map& x, const Conv& layer, const ConvSpec& spec, const Map* residual, const Map* bias) {
@@ -102,115 +178,108 @@ Map CpuOps::conv2d(const Map& x, const Conv& layer, const ConvSpec& spec, const 
     g.pad_top = g.pad_left = spec.pad_bottom_right ? 0 : pad;
     g.out_height = (in_height + padding - layer.kernel) / spec.stride + 1;
     g.out_width = (in_width + padding - layer.kernel) / spec.stride + 1;
-    const int64_t taps = static_cast<int64_t>(layer.kernel) * layer.kernel;
-    args.weights = view(layer.weight, taps, layer.out, layer.in);
-    args.x_stride = layer.in;
-    args.y_stride = layer.out;
-    Map y{nullptr, x.batch, g.out_height, g.out_width, layer.out};
-    graph_.count_flops(2.0 * static_cast<double>(layer.in * taps) * static_cast<double>(y.size()));
-    y.tensor = graph_.kernel<kernels::GemmArgs>(
-        extents(y), {x.tensor, layer.weight, bias ? bias->tensor : layer.bias, residual ? residual->tensor : nullptr},
-        args, bind_gemm, kernels::gemm_tasks, kernels::gemm_task);
-    return y;
+    args.weights = view(layer.weight, static_cast<int64_t>(layer.kernel) * layer.kernel, layer.out, layer.in);
+    const Map y{nullptr, x.batch, g.out_height, g.out_width, layer.out};
+    return multiply(args, x, layer.weight, bias ? as(*bias, Format::f32) : layer.bias, residual, y);
 }
 
-Map CpuOps::group_norm(const Map& x, const Norm& norm, bool silu) {
-    kernels::GroupNormArgs args;
+Map CpuOps::group_norm(const Map& x, const Norm& norm, bool silu, bool last) {
+    using Args = kernels::GroupNormArgs;
+    Args args;
     args.batch = x.batch, args.pixels = x.pixels(), args.channels = x.channels;
     args.groups = norm.groups, args.eps = norm.eps, args.silu = silu;
+    ggml_tensor* source = as_numbers(x);
     const int64_t sums_size = kernels::group_norm_sums_size(x.batch, x.pixels(), x.channels, norm.groups);
-    ggml_tensor* sums = graph_.kernel<kernels::GroupNormArgs>(
-        {sums_size, 1, 1, 1}, {x.tensor}, args,
-        [](kernels::GroupNormArgs& bound, const ggml_tensor* dst) {
-            bound.x = data(dst->src[0]);
-            bound.sums = mutable_data(dst);
+    ggml_tensor* sums = graph_.kernel<Args>(
+        GGML_TYPE_F32, {sums_size, 1, 1, 1}, {source}, args,
+        [](Args& bound, const ggml_tensor* dst) {
+            bound.x = dst->src[0]->data, bound.x_format = format_of(dst->src[0]);
+            bound.sums = static_cast<float*>(dst->data);
         },
         kernels::group_norm_sums_tasks, kernels::group_norm_sums_task);
-    return like(x, graph_.kernel<kernels::GroupNormArgs>(
-                       extents(x), {x.tensor, sums, norm.gamma, norm.beta}, args,
-                       [](kernels::GroupNormArgs& bound, const ggml_tensor* dst) {
-                           bound.x = data(dst->src[0]);
-                           bound.sums = mutable_data(dst->src[1]);
-                           bound.gamma = data(dst->src[2]);
-                           bound.beta = data(dst->src[3]);
-                           bound.y = mutable_data(dst);
-                       },
-                       kernels::group_norm_apply_tasks, kernels::group_norm_apply_task));
+    const Map y = like(x, graph_.kernel<Args>(
+                              GGML_TYPE_F32, extents(x), {source, sums, norm.gamma, norm.beta}, args,
+                              [](Args& bound, const ggml_tensor* dst) {
+                                  bind_rows(bound, dst);
+                                  bound.sums = static_cast<float*>(dst->src[1]->data);
+                                  bound.gamma = data(dst->src[2]);
+                                  bound.beta = data(dst->src[3]);
+                              },
+                              kernels::group_norm_apply_tasks, kernels::group_norm_apply_task));
+    if (last) graph_.write_over(y.tensor, source);
+    return open(y, true);
 }
 
 Map CpuOps::layer_norm(const Map& x, const Norm& norm) {
-    kernels::LayerNormArgs args;
+    using Args = kernels::LayerNormArgs;
+    Args args;
     args.rows = x.batch * x.pixels(), args.channels = x.channels, args.eps = norm.eps;
-    return like(x, graph_.kernel<kernels::LayerNormArgs>(
-                       extents(x), {x.tensor, norm.gamma, norm.beta}, args,
-                       [](kernels::LayerNormArgs& bound, const ggml_tensor* dst) {
-                           bound.x = data(dst->src[0]);
-                           bound.gamma = data(dst->src[1]);
-                           bound.beta = data(dst->src[2]);
-                           bound.y = mutable_data(dst);
-                       },
-                       kernels::layer_norm_tasks, kernels::layer_norm_task));
+    return open(like(x, graph_.kernel<Args>(
+                            GGML_TYPE_F32, extents(x), {as_numbers(x), norm.gamma, norm.beta}, args,
+                            [](Args& bound, const ggml_tensor* dst) {
+                                bind_rows(bound, dst);
+                                bound.gamma = data(dst->src[1]);
+                                bound.beta = data(dst->src[2]);
+                            },
+                            kernels::layer_norm_tasks, kernels::layer_norm_task)),
+                true);
 }
 
 Map CpuOps::attention(const Map& q, const Map& k, const Map& v, const AttentionSpec& spec) {
-    kernels::AttentionArgs args;
+    using Args = kernels::AttentionArgs;
+    Args args;
     args.q_stride = q.channels, args.k_stride = k.channels, args.v_stride = v.channels, args.out_stride = q.channels;
     args.batch = q.batch, args.queries_per_key = spec.queries_per_key;
     args.q_tokens = q.pixels(), args.k_tokens = k.pixels();
     args.heads = spec.heads, args.head_dim = q.channels / spec.heads;
     args.scale = 1.0f / std::sqrt(static_cast<float>(args.head_dim));
     args.causal = spec.causal;
-    graph_.count_flops(4.0 * static_cast<double>(q.size()) * static_cast<double>(k.pixels()));
-    return like(q, graph_.kernel<kernels::AttentionArgs>(
-                       extents(q), {q.tensor, k.tensor, v.tensor}, args,
-                       [](kernels::AttentionArgs& bound, const ggml_tensor* dst) {
-                           bound.q = data(dst->src[0]);
-                           bound.k = data(dst->src[1]);
-                           bound.v = data(dst->src[2]);
-                           bound.out = mutable_data(dst);
+    const Format format = args.format = formats_.inner;
+    count(format, 4.0 * static_cast<double>(q.size()) * static_cast<double>(k.pixels()));
+    return like(q, graph_.kernel<Args>(
+                       type_of(format), extents(q), {as(q, format), as(k, format), as(v, format)}, args,
+                       [](Args& bound, const ggml_tensor* dst) {
+                           bound.q = dst->src[0]->data;
+                           bound.k = dst->src[1]->data;
+                           bound.v = dst->src[2]->data;
+                           bound.out = dst->data;
                        },
                        kernels::attention_tasks, kernels::attention_task));
 }
 
 Map CpuOps::activation(const Map& x, Activation kind) {
-    kernels::ActivationArgs args;
-    args.kind = kind;
-    args.size = x.size();
-    return like(x, graph_.kernel<kernels::ActivationArgs>(
-                       extents(x), {x.tensor}, args,
-                       [](kernels::ActivationArgs& bound, const ggml_tensor* dst) {
-                           bound.x = data(dst->src[0]);
-                           bound.y = mutable_data(dst);
-                       },
-                       kernels::activation_tasks, kernels::activation_task));
+    using Args = kernels::ActivationArgs;
+    Args args;
+    args.kind = kind, args.rows = x.batch * x.pixels(), args.channels = x.channels;
+    return open(like(x, graph_.kernel<Args>(GGML_TYPE_F32, extents(x), {as_numbers(x)}, args, bind_rows<Args>,
+                                            kernels::activation_tasks, kernels::activation_task)),
+                true);
 }
 
 Map CpuOps::geglu(const Map& x) {
-    kernels::GegluArgs args;
+    using Args = kernels::GegluArgs;
+    Args args;
     args.rows = x.batch * x.pixels(), args.channels = x.channels / 2;
     Map y = x;
     y.channels = args.channels;
-    y.tensor = graph_.kernel<kernels::GegluArgs>(
-        extents(y), {x.tensor}, args,
-        [](kernels::GegluArgs& bound, const ggml_tensor* dst) {
-            bound.x = data(dst->src[0]);
-            bound.y = mutable_data(dst);
-        },
-        kernels::geglu_tasks, kernels::geglu_task);
-    return y;
+    ggml_tensor* source = open_.contains(x.tensor) ? as(x, formats_.inner) : as_numbers(x);
+    y.tensor = graph_.kernel<Args>(GGML_TYPE_F32, extents(y), {source}, args, bind_rows<Args>, kernels::geglu_tasks,
+                                   kernels::geglu_task);
+    return open(y, true);
 }
 
 Map CpuOps::concat(const Map& a, const Map& b) {
-    kernels::ConcatArgs args;
+    using Args = kernels::ConcatArgs;
+    Args args;
     args.rows = a.batch * a.pixels(), args.a_channels = a.channels, args.b_channels = b.channels;
     Map y = a;
     y.channels = a.channels + b.channels;
-    y.tensor = graph_.kernel<kernels::ConcatArgs>(
-        extents(y), {a.tensor, b.tensor}, args,
-        [](kernels::ConcatArgs& bound, const ggml_tensor* dst) {
-            bound.a = data(dst->src[0]);
-            bound.b = data(dst->src[1]);
-            bound.y = mutable_data(dst);
+    y.tensor = graph_.kernel<Args>(
+        type_of(formats_.inner), extents(y), {as_numbers(a), as_numbers(b)}, args,
+        [](Args& bound, const ggml_tensor* dst) {
+            bound.a = dst->src[0]->data, bound.a_format = format_of(dst->src[0]);
+            bound.b = dst->src[1]->data, bound.b_format = format_of(dst->src[1]);
+            bound.y = dst->data, bound.y_format = format_of(dst);
         },
         kernels::concat_tasks, kernels::concat_task);
     return y;
@@ -224,12 +293,12 @@ Map CpuOps::embed(ggml_tensor* ids, int64_t batch, ggml_tensor* tokens, ggml_ten
     args.rows = batch * length;
     Map y{nullptr, batch, 1, length, width};
     y.tensor = graph_.kernel<kernels::EmbedArgs>(
-        extents(y), {ids, tokens, positions}, args,
+        GGML_TYPE_F32, extents(y), {ids, tokens, positions}, args,
         [](kernels::EmbedArgs& bound, const ggml_tensor* dst) {
             bound.ids = static_cast<const int32_t*>(dst->src[0]->data);
             bound.tokens.data = dst->src[1]->data;
             bound.positions.data = dst->src[2]->data;
-            bound.y = mutable_data(dst);
+            bound.y = static_cast<float*>(dst->data);
         },
         kernels::embed_tasks, kernels::embed_task);
     return y;

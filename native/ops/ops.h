@@ -78,7 +78,8 @@ class Ops {
     // `bias` replaces the layer's own (a residual block adds the timestep to it).
     virtual Map conv2d(const Map& x, const Conv& layer, const ConvSpec& spec = {}, const Map* residual = nullptr,
                        const Map* bias = nullptr) = 0;
-    virtual Map group_norm(const Map& x, const Norm& norm, bool silu) = 0;
+    // `last`: nobody reads x after this word, so that its memory can be taken over.
+    virtual Map group_norm(const Map& x, const Norm& norm, bool silu, bool last = false) = 0;
     virtual Map layer_norm(const Map& x, const Norm& norm) = 0;
     virtual Map attention(const Map& q, const Map& k, const Map& v, const AttentionSpec& spec) = 0;
     virtual Map activation(const Map& x, Activation kind) = 0;

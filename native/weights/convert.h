@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "native/weights/tensor_source.h"
 
@@ -22,8 +23,19 @@ struct RowPlan {
     size_t row_bytes() const { return ggml_row_size(type, inner) * static_cast<size_t>(taps); }
 };
 
+// What a conversion needs in between: one a thread, kept from one call to the next, so that memory is asked for once.
+struct ConvertBuffers {
+    std::vector<float> values, relaid;
+    std::vector<std::byte> aligned;
+    std::vector<float> panel;  // for the callers of convert_rows()
+};
+
 // Writes rows [first, first + count) to `target`, which begins at row `first` and holds count * plan.row_bytes() bytes.
 // Throws FILE_INVALID where a value to be quantised is infinite or not a number.
-void convert_rows(const TensorSource& source, const RowPlan& plan, int64_t first, int64_t count, std::byte* target);
+void convert_rows(const TensorSource& source, const RowPlan& plan, int64_t first, int64_t count, std::byte* target,
+                  ConvertBuffers& buffers);
+
+// Throws FILE_INVALID where a value is infinite or not a number, which cannot be quantised to the type of that name.
+void check_finite(const TensorSource& source, const char* type, const float* values, size_t n);
 
 }  // namespace nd::weights

@@ -117,6 +117,17 @@ void refuse_other_families(const std::string& path) {
     }
 }
 
+// A UNet's own folder, or that of a DDPM pipeline, which keeps its only network and the scheduler's configuration at
+// the top.
+bool add_bare_unet(DiffusersFolder& folder, const std::string& path) {
+    if (!exists(path + "/config.json")) return false;
+    nlohmann::json config = read_json(path + "/config.json");
+    const auto kind = config.find("_class_name");
+    if (kind == config.end() || (*kind != "UNet2DModel" && *kind != "UNet2DConditionModel")) return false;
+    folder.config["unet"] = std::move(config);
+    return add_component(folder, path, kFolders[0]);
+}
+
 }  // namespace
 
 DiffusersFolder read_diffusers_folder(const std::string& path) {
@@ -132,12 +143,16 @@ DiffusersFolder read_diffusers_folder(const std::string& path) {
         found = add_component(folder, directory, component) || found;
         if (exists(directory + "/config.json")) folder.config[component.folder] = read_json(directory + "/config.json");
     }
+    found = found || add_bare_unet(folder, path);
     if (!found) {
         fail("UNKNOWN_ARCHITECTURE", path, ": expected a diffusers folder with unet/, vae/ or text_encoder/ and their ",
-             ".safetensors inside");
+             ".safetensors inside, or with a UNet's own config.json and .safetensors");
     }
-    const std::string scheduler = path + "/scheduler/scheduler_config.json";
-    if (exists(scheduler)) folder.config["scheduler"] = read_json(scheduler);
+    for (const char* scheduler : {"/scheduler/scheduler_config.json", "/scheduler_config.json"}) {
+        if (!exists(path + scheduler)) continue;
+        folder.config["scheduler"] = read_json(path + scheduler);
+        break;
+    }
     const std::string merges = path + "/tokenizer/merges.txt";
     if (exists(merges)) folder.merges = read_merges(merges);
     return folder;

@@ -18,8 +18,9 @@ struct DiffusersFolder {
     std::string merges;     // of tokenizer/merges.txt, one a line, without its version line
 };
 
-// Components that are not there are left out. Of each component's weights the first is taken of: one file, a list of
-// shards
+// Components that are not there are left out; without any, the folder may be a UNet's own, with its config.json at the
+// top (and scheduler_config.json beside it, as google/ddpm-* have it). Of each component's weights the first is taken
+// of: one file, a list of shards
 // (*.safetensors.index.json), and both again of variant fp16. Throws FILE_INVALID naming the file, UNSUPPORTED_TYPE
 // where the weights are there as pickles only, UNKNOWN_ARCHITECTURE for the folders of other families and for none at
 // all.

@@ -132,14 +132,19 @@ const Pairs& vae_attention() {
     return pairs;
 }
 
-// diffusers' own VAE names, of any age.
-std::string modern_vae(std::string_view name) {
-    constexpr std::string_view kAttention = "mid_block.attentions.0.";
-    const size_t at = name.find(kAttention);
-    if (at == std::string_view::npos) return join({"vae.", name});
-    const std::string_view before = name.substr(0, at + kAttention.size()), rest = name.substr(at + kAttention.size());
-    const std::string renamed = replace_prefix(rest, vae_attention());
-    return join({"vae.", before, renamed.empty() ? rest : std::string_view(renamed)});
+// --- diffusers' own names
+// ---------------------------------------------------------------------------------------------
+
+// Of any age: before 0.17 the self-attention of VAE and unconditional UNet had other names.
+std::string modern_name(std::string_view name) {
+    static const Pairs old = {{"query.", "to_q."}, {"key.", "to_k."}, {"value.", "to_v."}, {"proj_attn.", "to_out.0."}};
+    std::string_view rest = name;
+    const size_t at = name.find(".attentions.");
+    if (at == std::string_view::npos) return std::string(name);
+    rest.remove_prefix(at + std::string_view(".attentions.").size());
+    if (!take_number(rest)) return std::string(name);
+    const std::string renamed = replace_prefix(rest, old);
+    return renamed.empty() ? std::string(name) : join({name.substr(0, name.size() - rest.size()), renamed});
 }
 
 // --- text encoder ----------------------------------------------------------------------------------------------------
@@ -337,10 +342,8 @@ std::vector<CanonicalName> NameMap::map(const std::string& name) const {
         return open_clip(rest);
     } else if (take(rest, kClip)) {
         canonical = clip_name(rest);
-    } else if (rest.starts_with("unet.")) {
-        canonical = full;
-    } else if (take(rest, "vae.")) {
-        canonical = modern_vae(rest);
+    } else if (rest.starts_with("unet.") || rest.starts_with("vae.")) {
+        canonical = modern_name(rest);
     } else if (take(rest, "text_encoder.")) {
         canonical = clip_name(rest);
     }

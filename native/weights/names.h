@@ -2,7 +2,8 @@
 //
 // Understands the single-file names of CompVis' latent-diffusion (`model.diffusion_model.`, `first_stage_model.`,
 // `cond_stage_model.` with CLIP or OpenCLIP inside), diffusers' own names with or without the component's prefix, and
-// the attention names that diffusers' VAE had before 0.17 (`query`, `key`, `value`, `proj_attn`).
+// the attention names that diffusers' VAE and unconditional UNet had before 0.17 (`query`, `key`, `value`,
+// `proj_attn`).
 #pragma once
 
 #include <map>

@@ -9,8 +9,10 @@
 #include <utility>
 
 #include "native/error.h"
+#include "native/huge_pages.h"
 #include "native/weights/checks.h"
 #include "native/weights/convert.h"
+#include "native/weights/packing_plan.h"
 #include "native/weights/precision.h"
 
 namespace nd::weights {
@@ -21,13 +23,22 @@ struct WeightStore::Entry {
     Kind kind;
     std::vector<int64_t> shape;
     const TensorSource* source;
-    RowPlan plan;
+    RowPlan plan;  // of packed weights: what they are packed from
     ggml_tensor* tensor;
+
+    kernels::Packing packing() const { return kernels::packing_of(*tensor); }
+    int64_t taps() const { return kind == Kind::Convolution ? shape[1] : 1; }
+    int64_t size() const {
+        int64_t product = 1;
+        for (const int64_t extent : shape) product *= extent;
+        return product;
+    }
 };
 
 namespace {
 
 constexpr size_t kMaxTensors = 16384;               // of a store; Stable Diffusion 2 has some 1,300
+constexpr int64_t kLargeTable = 4096;               // rows from which on a table is quantised with the weights
 constexpr int64_t kMaxKernel = 4096;                // keeps its square representable
 constexpr int64_t kChunkValues = 1 << 18;           // 1 MiB as f32: what one thread converts at a time
 constexpr size_t kReleaseBytes = size_t{64} << 20;  // of the file that may stay mapped into memory
@@ -56,15 +67,16 @@ class Workers {
   public:
     Workers(size_t jobs, int threads) : jobs_(jobs), threads_(std::max(1, threads)) {}
 
-    // `work(job)` on all threads; `between()` on this thread alone, after each of its jobs. Throws what they throw
-    // first.
+    // `work(job, buffers)` on all threads, each with its own buffers; `between()` on this thread alone, after each of
+    // its jobs. Throws what they throw first.
     template <typename Work, typename Between>
     void run(const Work& work, const Between& between) {
         std::vector<std::thread> others;
         const auto loop = [&](auto&& after) {
             try {
+                ConvertBuffers buffers;
                 for (size_t job; !stop_ && (job = next_++) < jobs_;) {
-                    work(job);
+                    work(job, buffers);
                     after();
                 }
             } catch (...) {
@@ -127,9 +139,13 @@ ggml_tensor* WeightStore::table(const std::string& name, int64_t rows, int64_t w
     return declare(name, Kind::Table, {rows, width}, {{rows, width}});
 }
 
-ggml_type WeightStore::choose_type(Kind kind, const TensorSource& source, bool relaid, int64_t row) const {
+ggml_type WeightStore::choose_type(Kind kind, const TensorSource& source, bool relaid, int64_t rows,
+                                   int64_t row) const {
     if (kind == Kind::Vector) return GGML_TYPE_F32;
-    if (kind == Kind::Table) return ggml_is_quantized(source.type) ? GGML_TYPE_F16 : source.type;
+    if (kind == Kind::Table) {
+        if (precision_ && ggml_is_quantized(*precision_) && rows >= kLargeTable) return fit_row(GGML_TYPE_Q8_0, row);
+        return ggml_is_quantized(source.type) ? GGML_TYPE_F16 : source.type;
+    }
     const ggml_type wanted = precision_.value_or(source.type);
     if (wanted == source.type && !relaid && row % ggml_blck_size(wanted) == 0) return wanted;  // taken as it is
     return fit_row(wanted, row);
@@ -161,10 +177,15 @@ ggml_tensor* WeightStore::declare(const std::string& name, Kind kind, const std:
     }
     const int64_t inner = shape.back();
     const int64_t taps = kind == Kind::Convolution && match->size() == 4 ? shape[1] : 1;
+    const bool packable = options_.pack && (kind == Kind::Matrix || kind == Kind::Convolution);
+    const auto packing = packable ? choose_packing(name, precision_, source.type, shape.front(),
+                                                   kind == Kind::Convolution ? shape[1] : 1, inner)
+                                  : kernels::Packing::rows;
     RowPlan plan;
     plan.inner = inner;
     plan.taps = taps;
-    plan.type = choose_type(kind, source, taps > 1, inner);
+    plan.type =
+        packing != kernels::Packing::rows ? GGML_TYPE_F32 : choose_type(kind, source, taps > 1, shape.front(), inner);
     plan.rows = static_cast<int64_t>(*count) / plan.row_values();
     if (!rows_are_whole_blocks(source, plan.row_values())) {
         fail("UNSUPPORTED_TYPE", file_.path(), ": tensor ", printable(source.file_name), ": shape ",
@@ -172,8 +193,15 @@ ggml_tensor* WeightStore::declare(const std::string& name, Kind kind, const std:
              plan.row_values(), " values");
     }
 
-    const std::vector<int64_t> ne(shape.rbegin(), shape.rend());
-    ggml_tensor* tensor = ggml_new_tensor(context_.get(), plan.type, static_cast<int>(ne.size()), ne.data());
+    ggml_tensor* tensor = nullptr;
+    if (packing != kernels::Packing::rows) {
+        const kernels::PackedLayout layout(packing, shape.front(), kind == Kind::Convolution ? shape[1] : 1, inner);
+        tensor = ggml_new_tensor_1d(context_.get(), GGML_TYPE_I8, static_cast<int64_t>(layout.size));
+        kernels::set_packing(*tensor, packing);
+    } else {
+        const std::vector<int64_t> ne(shape.rbegin(), shape.rend());
+        tensor = ggml_new_tensor(context_.get(), plan.type, static_cast<int>(ne.size()), ne.data());
+    }
     ggml_set_name(tensor, name.c_str());
     by_name_.emplace(name, entries_.size());
     entries_.push_back({kind, shape, &source, plan, tensor});
@@ -194,6 +222,7 @@ void WeightStore::load(ggml_backend_buffer_type_t type) {
         buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(context_.get(), type));
         if (!buffer_)
             fail("OUT_OF_MEMORY", "the weights need ", wanted, " bytes of ", ggml_backend_buft_name(type), " memory");
+        prefer_huge_pages(ggml_backend_buffer_get_base(buffer_.get()), ggml_backend_buffer_get_size(buffer_.get()));
         ggml_backend_buffer_set_usage(buffer_.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
         try {
             fill();
@@ -217,8 +246,13 @@ void WeightStore::fill() {
     size_t total = 0;
     for (size_t index : order) {
         const RowPlan& plan = entries_[index].plan;
-        // Some backends repack a tensor as it comes, so they must get it whole.
-        const int64_t step = host ? std::max<int64_t>(1, kChunkValues / plan.row_values()) : plan.rows;
+        const Entry& entry = entries_[index];
+        const bool packed = entry.packing() != kernels::Packing::rows;
+        // Some backends repack a tensor as it comes, so they must get it whole; panels are made whole as well. A relaid
+        // convolution's rows are its taps.
+        const int64_t unit = packed ? kernels::kPanel * entry.taps() / plan.taps : 1;
+        const int64_t units = std::max<int64_t>(1, kChunkValues / (unit * plan.row_values()));
+        const int64_t step = packed || host ? unit * units : plan.rows;
         for (int64_t row = 0; row < plan.rows; row += step)
             chunks.push_back({index, row, std::min(step, plan.rows - row)});
         total += entries_[index].source->size;
@@ -227,17 +261,19 @@ void WeightStore::fill() {
     std::atomic<size_t> done{0};
     size_t released = 0;
     std::mutex device;
-    const auto work = [&](size_t job) {
+    const auto work = [&](size_t job, ConvertBuffers& buffers) {
         check_cancelled();
         const Chunk& chunk = chunks[job];
         const Entry& entry = entries_[chunk.entry];
-        if (host) {
+        if (entry.packing() != kernels::Packing::rows) {
+            fill_packed(entry, chunk.first, chunk.count, buffers);
+        } else if (host) {
             auto* data =
                 static_cast<std::byte*>(entry.tensor->data) + static_cast<size_t>(chunk.first) * entry.plan.row_bytes();
-            convert_rows(*entry.source, entry.plan, chunk.first, chunk.count, data);
+            convert_rows(*entry.source, entry.plan, chunk.first, chunk.count, data, buffers);
         } else {
             std::vector<std::byte> staging(ggml_nbytes(entry.tensor));
-            convert_rows(*entry.source, entry.plan, chunk.first, chunk.count, staging.data());
+            convert_rows(*entry.source, entry.plan, chunk.first, chunk.count, staging.data(), buffers);
             const std::lock_guard lock(device);
             ggml_backend_tensor_set(entry.tensor, staging.data(), 0, staging.size());
         }
@@ -255,6 +291,30 @@ void WeightStore::fill() {
     Workers(chunks.size(), options_.threads).run(work, between);
 }
 
+// Rows [first, first + count) of the plan, which make whole panels.
+void WeightStore::fill_packed(const Entry& entry, int64_t first, int64_t count, ConvertBuffers& buffers) {
+    const TensorSource& source = *entry.source;
+    const RowPlan& plan = entry.plan;
+    const kernels::Packing packing = entry.packing();
+    const int64_t n = entry.shape.front(), taps = entry.taps(), c = plan.inner;
+    const int64_t plan_rows = taps / plan.taps, panel = kernels::kPanel * plan_rows;
+    for (int64_t row = first; row < first + count; row += panel) {
+        const int64_t rows = std::min(panel, first + count - row);
+        const auto pack = [&](const kernels::FileRows& from) {
+            return kernels::pack_file_rows(packing, from, n, taps, c, row / plan_rows, rows / plan_rows,
+                                           entry.tensor->data);
+        };
+        const size_t offset = ggml_row_size(source.type, row * plan.row_values());
+        if (pack({source.type, source.data + offset, plan.taps > 1})) continue;
+        std::vector<float>& values = buffers.panel;
+        values.resize(static_cast<size_t>(rows * plan.row_values()));
+        convert_rows(source, plan, row, rows, reinterpret_cast<std::byte*>(values.data()), buffers);
+        if (packing == kernels::Packing::i8) check_finite(source, "q8_0", values.data(), values.size());
+        if (pack({GGML_TYPE_F32, values.data(), false})) continue;
+        kernels::pack_rows(packing, values.data(), n, taps, c, row / plan_rows, rows / plan_rows, entry.tensor->data);
+    }
+}
+
 size_t WeightStore::bytes() const {
     if (buffer_) return ggml_backend_buffer_get_size(buffer_.get());
     size_t sum = 0;
@@ -264,15 +324,25 @@ size_t WeightStore::bytes() const {
 
 int64_t WeightStore::parameters() const {
     int64_t sum = 0;
-    for (const Entry& entry : entries_) sum += ggml_nelements(entry.tensor);
+    for (const Entry& entry : entries_) sum += entry.size();
     return sum;
+}
+
+bool WeightStore::packs(const std::string& prefix) const {
+    return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+        return entry.packing() != kernels::Packing::rows &&
+               std::string(ggml_get_name(entry.tensor)).starts_with(prefix);
+    });
 }
 
 const char* WeightStore::type_name() const {
     size_t bytes_of[GGML_TYPE_COUNT] = {};
     for (const Entry& entry : entries_) {
-        if (entry.kind == Kind::Matrix || entry.kind == Kind::Convolution)
-            bytes_of[entry.plan.type] += ggml_nbytes(entry.tensor);
+        if (entry.kind != Kind::Matrix && entry.kind != Kind::Convolution) continue;
+        const ggml_type type = entry.packing() == kernels::Packing::rows ? entry.plan.type
+                               : entry.packing() == kernels::Packing::i8 ? GGML_TYPE_Q8_0
+                                                                         : GGML_TYPE_BF16;
+        bytes_of[type] += ggml_nbytes(entry.tensor);
     }
     const size_t* most = std::max_element(std::begin(bytes_of), std::end(bytes_of));
     return *most == 0 ? ggml_type_name(GGML_TYPE_F32) : ggml_type_name(static_cast<ggml_type>(most - bytes_of));

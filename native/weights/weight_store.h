@@ -17,11 +17,15 @@
 
 namespace nd::weights {
 
+struct ConvertBuffers;
+
 struct LoadOptions {
     // "auto" keeps the file's types; else "f32", "f16", "bf16" or a ggml type ("q8_0", "q4_0", "q4_k", ...) for the
     // weights of linear layers and convolutions. Norms, biases and embeddings of positions stay f32. A tensor whose
-    // rows do not fit the block length of a type takes q8_0, then f16 instead.
+    // rows do not fit the block length of a type takes q8_0, then f16 instead. packing_plan.h tells which of them are
+    // packed for products of bf16 or int8 on the way.
     std::string precision = "auto";
+    bool pack = true;  // false: all weights stay rows, as devices other than the CPU want them
     int threads = 1;
     const std::atomic<bool>* cancelled = nullptr;      // polled; throws ABORTED
     std::function<void(double fraction)> on_progress;  // 0..1, on the calling thread
@@ -39,6 +43,7 @@ class WeightStore {
     // Each of these checks the tensor's presence (MISSING_TENSOR) and shape (TENSOR_SHAPE, saying both) and returns a
     // tensor that holds data after load(). Asking twice for one name gives one tensor.
 
+    // Those of matrices and convolutions below are their shapes as rows; packed ones are bytes (kernels::packing_of()).
     // A linear layer's [out, in]: ne = {in, out}. Takes a 1x1 convolution's [out, in, 1, 1] as well.
     ggml_tensor* matrix(const std::string& name, int64_t out, int64_t in);
     // A convolution's [out, in, kernel, kernel], or [out, kernel * kernel, in] where the file has it relaid already,
@@ -47,8 +52,8 @@ class WeightStore {
     ggml_tensor* convolution(const std::string& name, int64_t out, int64_t in, int64_t kernel);
     // Biases and norms, f32: ne = {n}.
     ggml_tensor* vector(const std::string& name, int64_t n);
-    // Embedding tables [rows, width]: ne = {width, rows}; f32, f16 or bf16 as the file has it whatever the precision,
-    // f16 where the file has it quantised.
+    // Embedding tables [rows, width]: ne = {width, rows}; f32, f16 or bf16 as the file has it, f16 where the file has
+    // it quantised; q8_0 where a quantised precision was asked for and the table is large (a vocabulary's).
     ggml_tensor* table(const std::string& name, int64_t rows, int64_t width);
 
     // Allocates one buffer of `type` and fills all declared tensors. Throws OUT_OF_MEMORY with the bytes wanted,
@@ -57,16 +62,19 @@ class WeightStore {
 
     size_t bytes() const;           // of the buffer; before load(), of the tensors declared so far
     int64_t parameters() const;     // values in all tensors
-    const char* type_name() const;  // the type that most linear and convolution bytes have: "f16", "q8_0", ...
+    const char* type_name() const;  // the precision of most linear and convolution bytes: "f16", "q8_0", ...
+    // Whether any of the tensors whose names begin so is packed.
+    bool packs(const std::string& prefix) const;
 
   private:
     enum class Kind;
     struct Entry;
     ggml_tensor* declare(const std::string& name, Kind kind, const std::vector<int64_t>& shape,
                          const std::vector<std::vector<int64_t>>& accepted);
-    ggml_type choose_type(Kind kind, const TensorSource& source, bool relaid, int64_t row) const;
+    ggml_type choose_type(Kind kind, const TensorSource& source, bool relaid, int64_t rows, int64_t row) const;
     void check_cancelled() const;
     void fill();
+    static void fill_packed(const Entry& entry, int64_t first, int64_t count, ConvertBuffers& buffers);
 
     const ModelFile& file_;
     LoadOptions options_;

@@ -6,24 +6,14 @@ import t from 'tap';
 import { inspectModel } from '../../lib/model/inspect';
 import { Model, type ModelOptions } from '../../lib/model/model';
 import { networkPath } from '../support/safetensors';
+import { type Header, writeAltered } from './altered-file';
 
 const avatar = networkPath('avatar.safetensors');
 const folder = mkdtempSync(path.join(tmpdir(), 'node-diffusion-'));
 t.teardown(() => rmSync(folder, { recursive: true }));
 
-/** A copy of the fixture with its header changed; `data` keeps its place. */
-function altered(name: string, change: (header: Record<string, { shape: number[]; dtype: string }>) => void): string {
-  const bytes = readFileSync(avatar);
-  const length = Number(bytes.readBigUInt64LE(0));
-  const header = JSON.parse(bytes.subarray(8, 8 + length).toString());
-  change(header);
-  const text = Buffer.from(JSON.stringify(header));
-  const size = Buffer.alloc(8);
-  size.writeBigUInt64LE(BigInt(text.length));
-  const file = path.join(folder, name);
-  writeFileSync(file, Buffer.concat([size, text, bytes.subarray(8 + length)]));
-  return file;
-}
+const altered = (name: string, change: (header: Header) => void) =>
+  writeAltered(avatar, path.join(folder, name), change);
 
 t.test('progress runs from 0 to 1', async (t) => {
   const heard: number[] = [];
@@ -51,7 +41,7 @@ t.test('inspect tells what load would', async (t) => {
     ...{ family: 'custom', format: 'safetensors', components: { unet: true, vae: true, textEncoder: true } },
     ...{ prediction: { type: 'v_prediction', trainSteps: 1000 }, vae: { latentChannels: 4, downscale: 4 } },
   });
-  const model = await Model.load(avatar, { threads: 1 });
+  const model = await Model.load(avatar, { threads: 1, precision: 'f16' });
   t.match(model.info, { ...info, weightBytes: Number, parameters: Number });
   t.equal(model.info.precision, 'f16');
   await model.dispose();

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { classifierFreeGuidance, guidedPrediction } from '../../lib/pipeline/guidance';
+import { classifierFreeGuidance, composedGuidance, rescaledGuidance } from '../../lib/pipeline/guidance';
 
 const cond = Float32Array.of(1, 2, -3);
 const uncond = Float32Array.of(0.5, 2, 1);
@@ -10,26 +10,23 @@ t.test('guidance goes from the unconditional prediction through the conditional 
   t.same(classifierFreeGuidance(cond, uncond, 7.5), Float32Array.of(4.25, 2, -29));
 });
 
-t.test('two rows are the prompt and the negative prompt, in this order', async (t) => {
-  const seen: [Float32Array, number][] = [];
-  const predict = guidedPrediction(async (x, timestep) => {
-    seen.push([x, timestep]);
-    return Float32Array.of(...cond, ...uncond);
-  }, 3);
-  const x = new Float32Array(3);
-  t.same(await predict(x, 12.5), Float32Array.of(2, 2, -11));
-  t.same(seen, [[x, 12.5]]);
+t.test('prompts joined by AND each pull by their weight', async (t) => {
+  const other = Float32Array.of(2.5, 0, 1);
+  const conds = [
+    { weight: 1, prediction: cond },
+    { weight: -0.5, prediction: other },
+  ];
+  // uncond + 2 * (1 * (cond - uncond) - 0.5 * (other - uncond))
+  t.same(composedGuidance(conds, uncond, 2), Float32Array.of(-0.5, 4, -7));
+  t.same(composedGuidance([{ weight: 1, prediction: cond }], uncond, 3), classifierFreeGuidance(cond, uncond, 3));
 });
 
-t.test('one row is passed on', async (t) => {
-  t.same(await guidedPrediction(async () => cond, 7)(new Float32Array(3), 0), cond);
-});
-
-t.test('other numbers of rows are refused', async (t) => {
-  for (const length of [0, 2, 4, 9]) {
-    await t.rejects(guidedPrediction(async () => new Float32Array(length), 7)(new Float32Array(3), 0), {
-      code: 'INVALID_ARGUMENT',
-      message: `prediction: expected one or two rows of 3 values, got ${length} values`,
-    });
-  }
+t.test('rescaling gives each picture the deviation that it has without guidance', async (t) => {
+  const plain = Float32Array.of(1, -1, 2, -2);
+  const guided = Float32Array.of(4, 0, 5, 1); // of deviation 2 each; plain has 1 and 2
+  t.same(rescaledGuidance(guided, plain, 1, 2), Float32Array.of(2, 0, 5, 1));
+  t.same(rescaledGuidance(guided, plain, 0.5, 2), Float32Array.of(3, 0, 5, 1));
+  t.same(rescaledGuidance(guided, plain, 0, 2), guided);
+  const flat = Float32Array.of(3, 3);
+  t.same(rescaledGuidance(flat, plain.subarray(0, 2), 1, 1), flat, 'what has no deviation stays');
 });

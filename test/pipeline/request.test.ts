@@ -15,7 +15,10 @@ t.test('defaults', async (t) => {
   const parsed = parseRequest({ prompt: 'a cat' }, info);
   t.match(parsed, {
     ...{
-      negativePrompt: '',
+      prompts: ['a cat'],
+      negativePrompts: [''],
+      cfgRescale: 0,
+      subseedStrength: 0,
       width: 512,
       height: 512,
       steps: 20,

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { Model, type PlanesShape } from '../../lib/model/model';
 import { createDenoiser } from '../../lib/pipeline/denoiser';
-import { guidedPrediction } from '../../lib/pipeline/guidance';
+import { classifierFreeGuidance } from '../../lib/pipeline/guidance';
 import { ddim, dpmpp2m } from '../../lib/sampling/samplers/index';
 import { createNoiseModel, karrasSchedule, leadingSchedule } from '../../lib/sampling/schedules';
 import { largestDifference, relativeError } from '../support/compare';
@@ -19,7 +19,7 @@ for (const file of ['sd1', 'sd2', 'avatar']) {
 
   for (const { name, sampler, schedule, steps, rounded } of trajectories) {
     t.test(`${file}: ${name}, ${steps} steps`, async (t) => {
-      const model = await Model.load(networkPath(`${file}.safetensors`), { threads: 1 });
+      const model = await Model.load(networkPath(`${file}.safetensors`), { threads: 1, precision: 'f32' });
       t.teardown(() => model.dispose());
       const { type, betaSchedule, betaStart, betaEnd, trainSteps } = model.info.prediction;
       const noiseModel = createNoiseModel({
@@ -36,11 +36,12 @@ for (const file of ['sd1', 'sd2', 'avatar']) {
       const denoise = createDenoiser({
         model: noiseModel,
         prediction: type,
-        predictNoise: guidedPrediction(
-          // diffusers' DPMSolverMultistepScheduler rounds its Karras timesteps; ours does not.
-          (x, timestep) => model.predictNoise(x, shape, rounded ? Math.round(timestep) : timestep, context),
-          reference.facts.cfg_scale,
-        ),
+        // diffusers' DPMSolverMultistepScheduler rounds its Karras timesteps; ours does not.
+        predictNoise: async (x, timestep) => {
+          const rows = await model.predictNoise(x, shape, rounded ? Math.round(timestep) : timestep, context);
+          const [cond, uncond] = [rows.subarray(0, x.length), rows.subarray(x.length)];
+          return classifierFreeGuidance(cond, uncond, reference.facts.cfg_scale);
+        },
       });
       // diffusers starts both from unit normals in the variance-preserving form.
       const scale = Math.sqrt(sigmas[0] ** 2 + 1);

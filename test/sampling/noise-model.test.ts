@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { createNoiseModel, type NoiseModelOptions } from '../../lib/sampling/noise-model';
+import { createFlowNoiseModel, createNoiseModel, type NoiseModelOptions } from '../../lib/sampling/noise-model';
 import { largestRelativeError } from './close';
 
 interface Case {
@@ -51,6 +51,31 @@ t.test('timesteps and sigmas map both ways', async (t) => {
   t.equal(model.timestepToSigma(500), model.sigmas[500]);
   t.equal(model.timestepToSigma(-3), model.sigmaMin);
   t.equal(model.timestepToSigma(2000), model.sigmaMax);
+});
+
+const flows: { flowModels: { shift: number; indices: number[]; sigmas: number[] }[] } = JSON.parse(
+  readFileSync(join(__dirname, '../fixtures/sampling/schedules.json'), 'utf8'),
+);
+
+for (const { shift, indices, sigmas } of flows.flowModels) {
+  t.test(`a flow with shift ${shift} as in diffusers`, async (t) => {
+    const model = createFlowNoiseModel({ shift });
+    t.equal(model.trainSteps, 1000);
+    const found = indices.map((i) => model.sigmas[i]);
+    const error = largestRelativeError(found, sigmas);
+    t.ok(error < 3e-4, `relative error ${error}`); // diffusers has shares of noise near 1 in f32
+    t.equal(model.sigmaMax, shift * 1999, 'half a step before pure noise');
+    for (const timestep of [0, 0.25, 500, 998.9, 999]) {
+      t.ok(Math.abs(model.sigmaToTimestep(model.timestepToSigma(timestep)) - timestep) < 1e-8);
+    }
+  });
+}
+
+t.test('refuses what makes no flow', async (t) => {
+  for (const shift of [0, -1, Number.NaN, Infinity]) {
+    t.throws(() => createFlowNoiseModel({ shift }), { code: 'INVALID_ARGUMENT', message: /^shift: expected/ });
+  }
+  t.throws(() => createFlowNoiseModel({ trainSteps: 1 }), { code: 'INVALID_ARGUMENT', message: /^trainSteps: exp/ });
 });
 
 t.test('refuses what makes no noise model', async (t) => {

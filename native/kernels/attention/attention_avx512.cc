@@ -9,7 +9,7 @@
 namespace nd::kernels::avx512 {
 
 void attention_task(const AttentionArgs& args, int64_t task) {
-    AttentionTask<F32x16>(args, task).run();
+    run_attention<F32x16>(args, task);
 }
 
 }  // namespace nd::kernels::avx512

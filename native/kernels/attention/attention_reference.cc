@@ -4,16 +4,32 @@
 #include <vector>
 
 #include "native/kernels/attention/attention.h"
+#include "native/kernels/simd/bf16.h"
 
 namespace nd::kernels {
 
 namespace {
 
-void attend(const AttentionArgs& args, const float* q, const float* k, const float* v, int64_t keys, float* out) {
+double value(const void* values, Format format, int64_t i) {
+    return format == Format::bf16 ? from_bf16(static_cast<const uint16_t*>(values)[i])
+                                  : static_cast<const float*>(values)[i];
+}
+
+void set(void* values, Format format, int64_t i, double x) {
+    if (format == Format::bf16) {
+        static_cast<uint16_t*>(values)[i] = to_bf16(static_cast<float>(x));
+    } else {
+        static_cast<float*>(values)[i] = static_cast<float>(x);
+    }
+}
+
+// One query at `q`, with `keys` keys from `k` and values from `v`, to `out`: all counted in values.
+void attend(const AttentionArgs& args, int64_t q, int64_t k, int64_t v, int64_t keys, int64_t out) {
     std::vector<double> weights(static_cast<size_t>(keys));
     for (int64_t j = 0; j < keys; ++j) {
         double dot = 0;
-        for (int64_t i = 0; i < args.head_dim; ++i) dot += double(q[i]) * k[j * args.k_stride + i];
+        for (int64_t i = 0; i < args.head_dim; ++i)
+            dot += value(args.q, args.format, q + i) * value(args.k, args.format, k + j * args.k_stride + i);
         weights[j] = dot * args.scale;
     }
     const double largest = *std::max_element(weights.begin(), weights.end());
@@ -21,8 +37,8 @@ void attend(const AttentionArgs& args, const float* q, const float* k, const flo
     for (double& weight : weights) total += weight = std::exp(weight - largest);
     for (int64_t i = 0; i < args.head_dim; ++i) {
         double sum = 0;
-        for (int64_t j = 0; j < keys; ++j) sum += weights[j] * v[j * args.v_stride + i];
-        out[i] = static_cast<float>(sum / total);
+        for (int64_t j = 0; j < keys; ++j) sum += weights[j] * value(args.v, args.format, v + j * args.v_stride + i);
+        set(args.out, args.format, out + i, sum / total);
     }
 }
 
@@ -36,8 +52,8 @@ void attention_reference(const AttentionArgs& args) {
             const int64_t keys = args.causal ? std::min(args.k_tokens, t + 1) : args.k_tokens;
             for (int64_t h = 0; h < args.heads; ++h) {
                 const int64_t column = h * args.head_dim;
-                attend(args, args.q + row * args.q_stride + column, args.k + key_row * args.k_stride + column,
-                       args.v + key_row * args.v_stride + column, keys, args.out + row * args.out_stride + column);
+                attend(args, row * args.q_stride + column, key_row * args.k_stride + column,
+                       key_row * args.v_stride + column, keys, row * args.out_stride + column);
             }
         }
     }

@@ -6,7 +6,7 @@
 namespace nd::kernels::scalar {
 
 void attention_task(const AttentionArgs& args, int64_t task) {
-    AttentionTask<F32x4>(args, task).run();
+    run_attention<F32x4>(args, task);
 }
 
 }  // namespace nd::kernels::scalar

@@ -9,11 +9,13 @@
 #include "native/kernels/attention/tile.h"
 #include "native/kernels/attention/variants.h"
 #include "native/kernels/scratch.h"
+#include "native/kernels/simd/bf16.h"
 #include "native/kernels/simd/math.h"
 
 namespace nd::kernels {
 
-template <class V>
+// T is what rows are made of: float, or uint16_t for bf16.
+template <class V, class T>
 class AttentionTask {
   public:
     static constexpr int W = V::width;
@@ -25,15 +27,13 @@ class AttentionTask {
 
     AttentionTask(const AttentionArgs& args, int64_t task)
         : args_(args), plan_(attention_plan(args)), d_(args.head_dim) {
-        const int64_t head = task / plan_.chunks, b = head / args.heads, column = head % args.heads * d_;
-        first_ = task % plan_.chunks * plan_.chunk;
-        queries_ = smaller(plan_.chunk, args.q_tokens - first_);
+        const AttentionChunk chunk = attention_chunk(args, plan_, task);
+        first_ = chunk.first, queries_ = chunk.queries;
         tiles_ = (queries_ + kLanes - 1) / kLanes;
-        const int64_t row = b * args.q_tokens + first_, key_row = b / args.queries_per_key * args.k_tokens;
-        q_ = args.q + row * args.q_stride + column;
-        out_ = args.out + row * args.out_stride + column;
-        k_ = args.k + key_row * args.k_stride + column;
-        v_ = args.v + key_row * args.v_stride + column;
+        q_ = static_cast<const T*>(args.q) + chunk.q;
+        k_ = static_cast<const T*>(args.k) + chunk.k;
+        v_ = static_cast<const T*>(args.v) + chunk.v;
+        out_ = static_cast<T*>(args.out) + chunk.out;
         padded_ = d_ % kDimRows == 0 ? d_ : (d_ + kOtherDimRows - 1) / kOtherDimRows * kOtherDimRows;
         // An odd number of cache lines from row to row: else many rows would compete for few places in the cache.
         stride_ = ((padded_ + 15) / 16 | 1) * 16;
@@ -57,6 +57,21 @@ class AttentionTask {
   private:
     static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
+    // The first n <= W values at p, with zeros behind them.
+    static ND_INLINE V load(const float* p, int64_t n) { return n == W ? V::load(p) : V::load(p, n, 0.0f); }
+    static ND_INLINE V load(const uint16_t* p, int64_t n) {
+        return n == W ? V::load_bf16(p) : V::load_bf16(p, n, 0.0f);
+    }
+    static ND_INLINE void store(V x, float* p, int64_t n) { n == W ? x.store(p) : x.store(p, n); }
+    static ND_INLINE void store(V x, uint16_t* p, int64_t n) { n == W ? x.store_bf16(p) : x.store_bf16(p, n); }
+
+    static void copy(const float* from, int64_t n, float* to) {
+        std::memcpy(to, from, static_cast<size_t>(n) * sizeof(float));
+    }
+    static void copy(const uint16_t* from, int64_t n, float* to) {
+        for (int64_t j = 0; j < n; ++j) to[j] = from_bf16(from[j]);
+    }
+
     void allocate() {
         const int64_t lanes = tiles_ * kLanes;
         packed_q_ = scratch(Scratch::queries, static_cast<size_t>(lanes * d_));
@@ -75,13 +90,13 @@ class AttentionTask {
     void load_queries(int64_t tile) {
         const V factor = V::set(args_.scale * 1.44269504f);
         for (int half = 0; half < 2; ++half) {
-            const float* row[W];
+            const T* row[W];
             for (int i = 0; i < W; ++i)
                 row[i] = q_ + smaller(tile * kLanes + half * W + i, queries_ - 1) * args_.q_stride;
             for (int64_t j = 0; j < d_; j += W) {
                 const int64_t n = smaller(W, d_ - j);
                 V r[W];
-                for (int i = 0; i < W; ++i) r[i] = n == W ? V::load(row[i] + j) : V::load(row[i] + j, n, 0.0f);
+                for (int i = 0; i < W; ++i) r[i] = load(row[i] + j, n);
                 V::transpose(r);
                 float* out = packed_q_ + (tile * d_ + j) * kLanes + half * W;
                 for (int64_t i = 0; i < n; ++i) (r[i] * factor).store(out + i * kLanes);
@@ -92,8 +107,8 @@ class AttentionTask {
     // Keys close together, with zero rows up to a full tile; values likewise, with zero dimensions.
     void load_keys(int64_t k0, int64_t keys) {
         for (int64_t i = 0; i < keys; ++i) {
-            std::memcpy(packed_k_ + i * stride_, k_ + (k0 + i) * args_.k_stride, d_ * sizeof(float));
-            std::memcpy(packed_v_ + i * stride_, v_ + (k0 + i) * args_.v_stride, d_ * sizeof(float));
+            copy(k_ + (k0 + i) * args_.k_stride, d_, packed_k_ + i * stride_);
+            copy(v_ + (k0 + i) * args_.v_stride, d_, packed_v_ + i * stride_);
             for (int64_t j = d_; j < padded_; ++j) packed_v_[i * stride_ + j] = 0;
         }
         std::memset(packed_k_ + keys * stride_, 0, static_cast<size_t>(kKeyRows * stride_) * sizeof(float));
@@ -176,13 +191,7 @@ class AttentionTask {
                 for (int i = 0; i < W; ++i)
                     r[i] = i < n ? V::load(sums + (j + i) * kLanes + lane) * inverse : V::zero();
                 V::transpose(r);
-                for (int64_t i = 0; i < rows; ++i) {
-                    float* out = out_ + (query + i) * args_.out_stride + j;
-                    if (n == W)
-                        r[i].store(out);
-                    else
-                        r[i].store(out, n);
-                }
+                for (int64_t i = 0; i < rows; ++i) store(r[i], out_ + (query + i) * args_.out_stride + j, n);
             }
         }
     }
@@ -191,10 +200,19 @@ class AttentionTask {
     const AttentionPlan plan_;
     const int64_t d_;
     int64_t first_, queries_, tiles_, padded_, stride_;
-    const float *q_, *k_, *v_;
-    float* out_;
+    const T *q_, *k_, *v_;
+    T* out_;
     float *packed_q_ = nullptr, *packed_k_ = nullptr, *packed_v_ = nullptr, *scores_ = nullptr;
     float *sums_ = nullptr, *largest_ = nullptr, *total_ = nullptr;
 };
+
+template <class V>
+void run_attention(const AttentionArgs& args, int64_t task) {
+    if (args.format == Format::bf16) {
+        AttentionTask<V, uint16_t>(args, task).run();
+    } else {
+        AttentionTask<V, float>(args, task).run();
+    }
+}
 
 }  // namespace nd::kernels

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "native/kernels/rows/format.h"
 #include "native/kernels/weight_view.h"
 
 namespace nd::kernels {
@@ -25,20 +26,24 @@ struct GemmGeometry {
     int64_t up_height = 0, up_width = 0;
 };
 
+// The format of x is that of the weights' packing (format_of in packing.h): f32 for rows, which then take f32 residuals
+// and give f32 as well. Sums are f32, also where the products are not.
 struct GemmArgs {
     GemmGeometry geometry;
     WeightView weights;
-    const float* x = nullptr;
-    int64_t x_stride = 0;             // floats from one pixel to the next
-    const float* bias = nullptr;      // [n] or null
-    const float* residual = nullptr;  // laid out as y, or null; may be y itself
-    float* y = nullptr;
-    int64_t y_stride = 0;  // floats from one pixel to the next
+    const void* x = nullptr;
+    int64_t x_stride = 0;            // values from one pixel to the next; bytes where x is i8
+    const float* bias = nullptr;     // [n] or null
+    const void* residual = nullptr;  // laid out as y, or null; may be y itself where the formats agree
+    Format residual_format = Format::f32;
+    void* y = nullptr;
+    int64_t y_stride = 0;           // values from one pixel to the next
+    Format y_format = Format::f32;  // f32 or bf16
 };
 
-// gemm_tasks() throws UNSUPPORTED_TYPE for weights that hold no numbers, and INVALID_ARGUMENT for a kernel above 7 or
-// one that does not fit the taps. The work is cut into tasks that may run in any order on any thread; the bytes written
-// do not depend on either.
+// gemm_tasks() throws UNSUPPORTED_TYPE for weights that hold no numbers or are packed for another CPU, and
+// INVALID_ARGUMENT for a kernel above 7 or one that does not fit the taps, and formats that do not fit the weights. The
+// work is cut into tasks that may run in any order on any thread; the bytes written do not depend on either.
 int64_t gemm_tasks(const GemmArgs& args);
 void gemm_task(const GemmArgs& args, int64_t task);
 

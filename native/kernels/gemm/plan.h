@@ -12,6 +12,8 @@ namespace nd::kernels {
 // Output channels of a task: their weights become a panel of kBlock x 64 floats, half of a 1 MiB L2 cache.
 constexpr int64_t kPanel = 64;
 constexpr int64_t kBlock = 2048;
+// Groups of a packed panel's block: 512 KiB as well.
+constexpr int64_t kPackedBlock = 2048;
 // Block-quantised rows can be read from any multiple of 256 on.
 constexpr int64_t kBlockStep = 256;
 // Taps of the largest kernel, 7 x 7.
@@ -37,5 +39,8 @@ ND_INLINE int64_t seen_width(const GemmGeometry& g) {
 }
 
 GemmPlan gemm_plan(const GemmArgs& args);
+
+// The same for packed weights: k and block are counted in groups.
+GemmPlan packed_gemm_plan(const GemmArgs& args);
 
 }  // namespace nd::kernels

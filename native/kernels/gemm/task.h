@@ -7,6 +7,7 @@
 #include "native/kernels/gemm/gemm.h"
 #include "native/kernels/gemm/panel.h"
 #include "native/kernels/gemm/plan.h"
+#include "native/kernels/gemm/taps.h"
 #include "native/kernels/gemm/tile.h"
 #include "native/kernels/scratch.h"
 
@@ -22,7 +23,13 @@ class GemmTask {
     static constexpr int kGroups = kPanel / kGroup;
 
     GemmTask(const GemmArgs& args, int64_t task)
-        : args_(args), g_(args.geometry), plan_(gemm_plan(args)), column0_(task / plan_.chunks * kPanel) {
+        : args_(args),
+          taps_(args.geometry),
+          plan_(gemm_plan(args)),
+          x_(static_cast<const float*>(args.x)),
+          residual_(static_cast<const float*>(args.residual)),
+          y_(static_cast<float*>(args.y)),
+          column0_(task / plan_.chunks * kPanel) {
         columns_ = smaller(kPanel, args.weights.n - column0_);
         pixel0_ = task % plan_.chunks * plan_.chunk;
         pixel1_ = smaller(plan_.pixels, pixel0_ + plan_.chunk);
@@ -36,18 +43,12 @@ class GemmTask {
             count_ = smaller(plan_.block, plan_.k - k0);
             first_ = k0 == 0;
             pack(k0);
-            cut_segments(k0);
+            taps_.cut(args_.weights.c, k0, count_);
             for (int64_t pixel = pixel0_; pixel < pixel1_; pixel += kTileRows) tile(pixel);
         }
     }
 
   private:
-    // A run of channels under one tap.
-    struct Segment {
-        int64_t row, column;  // of the tap in the kernel
-        int64_t channel;
-    };
-
     static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
     int64_t vectors(int group) const {
@@ -64,17 +65,6 @@ class GemmTask {
                 packer.pack(column0_ + column, smaller(W, columns_ - column), panel_ + group * kGroup * count_ + i * W,
                             n * W);
             }
-        }
-    }
-
-    void cut_segments(int64_t k0) {
-        const int64_t c = args_.weights.c;
-        segments_ = 0;
-        for (int64_t k = k0; k < k0 + count_;) {
-            const int64_t tap = k / c, channel = k % c;
-            counts_[segments_] = smaller(c - channel, k0 + count_ - k);
-            segment_[segments_] = {tap / g_.kernel, tap % g_.kernel, channel};
-            k += counts_[segments_++];
         }
     }
 
@@ -97,32 +87,17 @@ class GemmTask {
         for (int64_t row = pixel; row < pixel + kTileRows && row < pixel1_; ++row) {
             const int64_t at = row * args_.y_stride + column0_;
             for (int64_t column = 0; column < columns_; column += 16) {
-                ND_PREFETCH(args_.y + at + column);
-                if (first_ && args_.residual) ND_PREFETCH(args_.residual + at + column);
+                ND_PREFETCH(y_ + at + column);
+                if (first_ && residual_) ND_PREFETCH(residual_ + at + column);
             }
         }
     }
 
     // The input pixel under each segment's tap, or zeros.
     void gather(int64_t pixel, const float** x) const {
-        if (g_.kernel == 1 && g_.stride == 1 && g_.upsample == 1 && g_.pad_top == 0 && g_.pad_left == 0 &&
-            g_.out_width == g_.width && g_.out_height == g_.height) {
-            x[0] = args_.x + pixel * args_.x_stride + segment_[0].channel;
-            return;
-        }
-        const int64_t line = pixel / g_.out_width, picture = line / g_.out_height;
-        const int64_t top = line % g_.out_height * g_.stride - g_.pad_top;
-        const int64_t left = pixel % g_.out_width * g_.stride - g_.pad_left;
-        for (int64_t s = 0; s < segments_; ++s) {
-            int64_t i = top + segment_[s].row, j = left + segment_[s].column;
-            if (i < 0 || j < 0 || i >= seen_height(g_) || j >= seen_width(g_)) {
-                x[s * kTileRows] = zeros();
-                continue;
-            }
-            if (g_.upsample != 1) i /= g_.upsample, j /= g_.upsample;
-            x[s * kTileRows] =
-                args_.x + ((picture * g_.height + i) * g_.width + j) * args_.x_stride + segment_[s].channel;
-        }
+        taps_.locate(pixel, [&](int64_t segment, int64_t input, int64_t channel) {
+            x[segment * kTileRows] = input < 0 ? zeros() : x_ + input * args_.x_stride + channel;
+        });
     }
 
     // One column group of a tile. Groups that end inside a vector go through a copy.
@@ -132,18 +107,19 @@ class GemmTask {
         float* y[kTileRows];
         for (int r = 0; r < kTileRows; ++r) {
             const int64_t at = row[r] * args_.y_stride + column0_ + column;
-            y[r] = args_.y + at;
-            start[r] = !first_ ? y[r] : args_.residual ? args_.residual + at : zeros();
+            y[r] = y_ + at;
+            start[r] = !first_ ? y[r] : residual_ ? residual_ + at : zeros();
         }
         const float* panel = panel_ + column * count_;
         // Of a linear layer's whole rows the next tile's are the next in memory.
-        const bool linear = segments_ == 1 && count_ == plan_.k && args_.x_stride == count_ && group == 0;
+        const bool linear = taps_.segments() == 1 && count_ == plan_.k && args_.x_stride == count_ && group == 0;
         const char* last = reinterpret_cast<const char*>(x[kTileRows - 1]);
         const Ahead ahead = linear && row[kTileRows - 1] + kTileRows < pixel1_
                                 ? Ahead{last + count_ * sizeof(float), kTileRows * sizeof(float)}
                                 : Ahead{last, 0};
         const float* bias = first_ ? bias_ + column : zeros();
-        if (width == n * W) return gemm_tile_of<V, kVectors>(n, x, counts_, segments_, panel, bias, start, y, ahead);
+        if (width == n * W)
+            return gemm_tile_of<V, kVectors>(n, x, taps_.counts(), taps_.segments(), panel, bias, start, y, ahead);
 
         alignas(64) float copy[kTileRows][kGroup] = {};
         float* copies[kTileRows];
@@ -151,19 +127,19 @@ class GemmTask {
             std::memcpy(copy[r], start[r], width * sizeof(float));
             start[r] = copies[r] = copy[r];
         }
-        gemm_tile_of<V, kVectors>(n, x, counts_, segments_, panel, bias, start, copies, ahead);
+        gemm_tile_of<V, kVectors>(n, x, taps_.counts(), taps_.segments(), panel, bias, start, copies, ahead);
         for (int r = 0; r < kTileRows; ++r) std::memcpy(y[r], copy[r], width * sizeof(float));
     }
 
     const GemmArgs& args_;
-    const GemmGeometry& g_;
+    Taps taps_;
     const GemmPlan plan_;
+    const float *x_, *residual_;
+    float* y_;
     int64_t column0_, columns_ = 0, pixel0_ = 0, pixel1_ = 0;
     float* panel_ = nullptr;
-    int64_t count_ = 0, segments_ = 0;
+    int64_t count_ = 0;
     bool first_ = true;
-    Segment segment_[kMaxTaps];
-    int64_t counts_[kMaxTaps];
     alignas(64) float bias_[kPanel];
 };
 

@@ -7,10 +7,13 @@
 
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 
 #include "native/kernels/norm/norm.h"
 #include "native/kernels/norm/variants.h"
+#include "native/kernels/rows/row.h"
 #include "native/kernels/scratch.h"
+#include "native/kernels/simd/bf16.h"
 #include "native/kernels/simd/math.h"
 
 namespace nd::kernels {
@@ -28,12 +31,12 @@ NormSlice norm_slice(const GroupNormArgs& args, int64_t task) {
 }
 
 // Sums and sums of squares of x - shift over `pixels` pixels, for N vectors of channels; the last holds `last` of them.
-template <class V, int N>
-ND_NOINLINE void channel_sums(const float* x, int64_t stride, int64_t pixels, int64_t last, const float* shift,
-                              float* sums, float* squares) {
+template <class V, int N, class X>
+ND_NOINLINE void channel_sums(const X* x, int64_t stride, int64_t pixels, int64_t last, const X* shift, float* sums,
+                              float* squares) {
     constexpr int W = V::width;
-    const auto load = [last](const float* p, int n) {
-        return n < N - 1 || last == W ? V::load(p + n * W) : V::load(p + n * W, last, 0.0f);
+    const auto load = [last](const X* p, int n) {
+        return n < N - 1 || last == W ? Whole<V>{}.load(p + n * W) : Part<V>{last}.load(p + n * W);
     };
     V s[N], q[N], k[N];
     ND_UNROLL
@@ -51,13 +54,13 @@ ND_NOINLINE void channel_sums(const float* x, int64_t stride, int64_t pixels, in
 }
 
 // Sums of x - x[0] and of its square for every channel of a run.
-template <class V>
-void run_sums(const float* x, int64_t pixels, int64_t channels, double* sums, double* squares) {
+template <class V, class X>
+void run_sums(const X* x, int64_t pixels, int64_t channels, double* sums, double* squares) {
     constexpr int W = V::width, N = 4;
     constexpr int64_t kStretch = 128;
     for (int64_t first = 0; first < pixels; first += kStretch) {
         const int64_t count = pixels - first < kStretch ? pixels - first : kStretch;
-        const float* stretch = x + first * channels;
+        const X* stretch = x + first * channels;
         for (int64_t c = 0; c < channels;) {
             float s[N * W], q[N * W];
             int64_t n = N * W;
@@ -76,28 +79,41 @@ void run_sums(const float* x, int64_t pixels, int64_t channels, double* sums, do
     }
 }
 
-template <class V>
-void group_norm_sums(const GroupNormArgs& args, int64_t task) {
-    const NormSlice slice = norm_slice<V>(args, task);
-    const float* x = args.x + (slice.picture * args.pixels + slice.first) * args.channels;
+static ND_INLINE double as_double(float x) {
+    return x;
+}
+static ND_INLINE double as_double(uint16_t x) {
+    return from_bf16(x);
+}
+
+// A mean and a sum of squared differences for each group of a run.
+template <class V, class X>
+void group_norm_sums(const GroupNormArgs& args, const X* x, const NormSlice& slice, float* out) {
     double* sums = reinterpret_cast<double*>(scratch(Scratch::sums, static_cast<size_t>(4 * args.channels)));
     double* squares = sums + args.channels;
     run_sums<V>(x, slice.count, args.channels, sums, squares);
 
     const int64_t width = args.channels / args.groups;
     const double count = double(slice.count), part = 1 / count;
-    float* out = args.sums + task * args.groups * 2;
     for (int64_t g = 0; g < args.groups; ++g) {
         double mean = 0, m2 = 0;
-        for (int64_t c = g * width; c < (g + 1) * width; ++c) mean += x[c] + sums[c] * part;
+        for (int64_t c = g * width; c < (g + 1) * width; ++c) mean += as_double(x[c]) + sums[c] * part;
         mean /= double(width);
         for (int64_t c = g * width; c < (g + 1) * width; ++c) {
-            const double delta = x[c] + sums[c] * part - mean;
+            const double delta = as_double(x[c]) + sums[c] * part - mean;
             m2 += squares[c] - sums[c] * sums[c] * part + count * delta * delta;
         }
         out[2 * g] = static_cast<float>(mean);
         out[2 * g + 1] = static_cast<float>(m2);
     }
+}
+
+template <class V>
+void group_norm_sums(const GroupNormArgs& args, int64_t task) {
+    const NormSlice slice = norm_slice<V>(args, task);
+    const int64_t first = (slice.picture * args.pixels + slice.first) * args.channels;
+    float* out = args.sums + task * args.groups * 2;
+    with_values(args.x, args.x_format, [&](const auto* x) { group_norm_sums<V>(args, x + first, slice, out); });
 }
 
 // Each channel's mean and its factor gamma / standard deviation.
@@ -127,37 +143,36 @@ void group_norm_factors(const GroupNormArgs& args, int64_t picture, float* means
 }
 
 // (x - mean) * factor + beta, then SiLU.
-template <class V, bool kSilu>
-ND_NOINLINE void group_norm_rows(const float* x, float* y, int64_t rows, int64_t channels, const float* means,
+template <class V, bool kSilu, class X, class Y>
+ND_NOINLINE void group_norm_rows(const X* x, Y* y, int64_t rows, int64_t channels, const float* means,
                                  const float* factors, const float* beta) {
-    constexpr int W = V::width;
-    const auto finish = [](V value) {
-        if constexpr (kSilu) value = silu(value);
-        return value;
-    };
-    for (int64_t row = 0; row < rows; ++row, x += channels, y += channels) {
-        int64_t c = 0;
-        for (; c + W <= channels; c += W) {
-            const V shifted = V::load(x + c) - V::load(means + c);
-            finish(V::fma(shifted, V::load(factors + c), V::load(beta + c))).store(y + c);
-        }
-        if (const int64_t n = channels - c; n > 0) {
-            const V shifted = V::load(x + c, n, 0.0f) - V::load(means + c, n, 0.0f);
-            finish(V::fma(shifted, V::load(factors + c, n, 0.0f), V::load(beta + c, n, 0.0f))).store(y + c, n);
-        }
+    for (int64_t row = 0; row < rows; ++row, x += channels, y += row_stride<Y>(channels)) {
+        write_row<V>(y, channels, [=](int64_t c, auto lanes) {
+            using L = typename decltype(lanes)::Vector;
+            const L shifted = lanes.load(x + c) - lanes.load(means + c);
+            const L normal = L::fma(shifted, lanes.load(factors + c), lanes.load(beta + c));
+            if constexpr (kSilu) return silu(normal);
+            return normal;
+        });
     }
 }
 
 template <class V>
 void group_norm_apply(const GroupNormArgs& args, int64_t task) {
     const NormSlice slice = norm_slice<V>(args, task);
-    const int64_t c = args.channels, offset = (slice.picture * args.pixels + slice.first) * c;
+    const int64_t c = args.channels, first = slice.picture * args.pixels + slice.first;
     float* means = scratch(Scratch::sums, static_cast<size_t>(3 * c));
     float *factors = means + c, *beta = factors + c;
     group_norm_factors<V>(args, slice.picture, means, factors);
     for (int64_t i = 0; i < c; ++i) beta[i] = args.beta ? args.beta[i] : 0.0f;
-    const auto rows = args.silu ? group_norm_rows<V, true> : group_norm_rows<V, false>;
-    rows(args.x + offset, args.y + offset, slice.count, c, means, factors, beta);
+    with_values(args.x, args.x_format, [&](const auto* x) {
+        with_rows(args.y, args.y_format, [&](auto* y) {
+            using X = std::remove_cvref_t<decltype(*x)>;
+            using Y = std::remove_cvref_t<decltype(*y)>;
+            const auto rows = args.silu ? group_norm_rows<V, true, X, Y> : group_norm_rows<V, false, X, Y>;
+            rows(x + first * c, y + first * row_stride<Y>(c), slice.count, c, means, factors, beta);
+        });
+    });
 }
 
 }  // namespace nd::kernels

@@ -2,6 +2,8 @@
 
 #include "native/error.h"
 #include "native/kernels/norm/variants.h"
+#include "native/kernels/rows/check.h"
+#include "native/kernels/rows/cut.h"
 
 namespace nd::kernels {
 
@@ -11,6 +13,7 @@ int64_t group_norm_sums_size(int64_t batch, int64_t pixels, int64_t channels, in
 }
 
 int64_t group_norm_sums_tasks(const GroupNormArgs& args) {
+    expect_values("group norm", "x", args.x_format);
     if (args.groups < 1 || args.channels % args.groups != 0) {
         fail("INVALID_ARGUMENT", "group norm: expected groups that divide ", args.channels, " channels, got ",
              args.groups);
@@ -23,6 +26,7 @@ void group_norm_sums_task(const GroupNormArgs& args, int64_t task) {
 }
 
 int64_t group_norm_apply_tasks(const GroupNormArgs& args) {
+    expect_values("group norm", "x", args.x_format);
     return args.batch * norm_runs(args.pixels, args.channels).runs;
 }
 
@@ -31,8 +35,8 @@ void group_norm_apply_task(const GroupNormArgs& args, int64_t task) {
 }
 
 int64_t layer_norm_tasks(const LayerNormArgs& args) {
-    const int64_t rows = layer_norm_rows(args.channels);
-    return (args.rows + rows - 1) / rows;
+    expect_values("layer norm", "x", args.x_format);
+    return tasks_of_rows(args.rows, args.channels);
 }
 
 void layer_norm_task(const LayerNormArgs& args, int64_t task) {

@@ -3,13 +3,14 @@
 #include <vector>
 
 #include "native/kernels/norm/norm.h"
+#include "native/kernels/rows/reference.h"
 
 namespace nd::kernels {
 
 namespace {
 
-// Normalises the values of x at `at`, together one group, into y.
-void normalise(const float* x, float* y, const std::vector<int64_t>& at, int64_t channels, const float* gamma,
+// Normalises the values of x at `at`, together one group.
+void normalise(std::vector<double>& x, const std::vector<int64_t>& at, int64_t channels, const float* gamma,
                const float* beta, float eps) {
     double mean = 0, variance = 0;
     for (int64_t i : at) mean += x[i];
@@ -19,33 +20,38 @@ void normalise(const float* x, float* y, const std::vector<int64_t>& at, int64_t
     for (int64_t i : at) {
         const int64_t c = i % channels;
         const double value = (x[i] - mean) / std::sqrt(variance + eps);
-        y[i] = static_cast<float>(value * (gamma ? gamma[c] : 1.0f) + (beta ? beta[c] : 0.0f));
+        x[i] = value * (gamma ? gamma[c] : 1.0f) + (beta ? beta[c] : 0.0f);
     }
 }
 
 }  // namespace
 
 void group_norm_reference(const GroupNormArgs& args) {
-    const int64_t width = args.channels / args.groups;
+    const int64_t width = args.channels / args.groups, rows = args.batch * args.pixels;
+    std::vector<double> x = read_rows_reference(args.x, args.x_format, rows, args.channels);
     for (int64_t b = 0; b < args.batch; ++b) {
         for (int64_t g = 0; g < args.groups; ++g) {
             std::vector<int64_t> at;
             for (int64_t p = 0; p < args.pixels; ++p) {
                 for (int64_t c = 0; c < width; ++c) at.push_back((b * args.pixels + p) * args.channels + g * width + c);
             }
-            normalise(args.x, args.y, at, args.channels, args.gamma, args.beta, args.eps);
-            if (!args.silu) continue;
-            for (int64_t i : at) args.y[i] = static_cast<float>(args.y[i] / (1 + std::exp(-double(args.y[i]))));
+            normalise(x, at, args.channels, args.gamma, args.beta, args.eps);
         }
     }
+    if (args.silu) {
+        for (double& value : x) value = value / (1 + std::exp(-value));
+    }
+    write_rows_reference(x, args.y, args.y_format, rows, args.channels);
 }
 
 void layer_norm_reference(const LayerNormArgs& args) {
+    std::vector<double> x = read_rows_reference(args.x, args.x_format, args.rows, args.channels);
     for (int64_t row = 0; row < args.rows; ++row) {
         std::vector<int64_t> at;
         for (int64_t c = 0; c < args.channels; ++c) at.push_back(row * args.channels + c);
-        normalise(args.x, args.y, at, args.channels, args.gamma, args.beta, args.eps);
+        normalise(x, at, args.channels, args.gamma, args.beta, args.eps);
     }
+    write_rows_reference(x, args.y, args.y_format, args.rows, args.channels);
 }
 
 }  // namespace nd::kernels

@@ -1,4 +1,4 @@
-// The compiled variants of the norm tasks, and how a norm is cut: by shape alone, never by threads.
+// The compiled variants of the norm tasks, and how a GroupNorm is cut: by shape alone, never by threads.
 #pragma once
 
 #include "native/kernels/cpu.h"
@@ -21,12 +21,6 @@ ND_INLINE NormRuns norm_runs(int64_t pixels, int64_t channels) {
     if (length < (pixels + 127) / 128) length = (pixels + 127) / 128;
     if (length < 1) length = 1;
     return {length, (pixels + length - 1) / length};
-}
-
-// Rows of a LayerNorm task.
-ND_INLINE int64_t layer_norm_rows(int64_t channels) {
-    const int64_t rows = 32768 / (channels > 0 ? channels : 1);
-    return rows > 0 ? rows : 1;
 }
 
 }  // namespace nd::kernels

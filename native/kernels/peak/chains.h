@@ -1,13 +1,12 @@
-// Chains of multiply-adds over any vector type: more than latency times units, fewer than registers.
+// Chains of multiply-adds over any vector type.
 #pragma once
 
 #include <cstdint>
 
+#include "native/kernels/peak/variants.h"
 #include "native/kernels/simd/config.h"
 
 namespace nd::kernels {
-
-constexpr int kChains = 12;
 
 template <class V>
 ND_NOINLINE float fma_chains(int64_t rounds, float factor, float term) {

@@ -11,7 +11,7 @@ namespace nd::kernels::avx512 {
 float peak_run(int64_t rounds) {
     return fma_chains<F32x16>(rounds, 0.5f, 1.0f);
 }
-double peak_flops(int64_t rounds) {
+double peak_ops(int64_t rounds) {
     return double(rounds) * kChains * F32x16::width * 2;
 }
 

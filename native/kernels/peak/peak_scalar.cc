@@ -8,7 +8,7 @@ namespace nd::kernels::scalar {
 float peak_run(int64_t rounds) {
     return fma_chains<F32x4>(rounds, 0.5f, 1.0f);
 }
-double peak_flops(int64_t rounds) {
+double peak_ops(int64_t rounds) {
     return double(rounds) * kChains * F32x4::width * 2;
 }
 

@@ -1,22 +1,14 @@
 #include "native/kernels/pointwise/pointwise.h"
 
-#include <algorithm>
-#include <cstring>
-
 #include "native/kernels/pointwise/variants.h"
+#include "native/kernels/rows/check.h"
+#include "native/kernels/rows/cut.h"
 
 namespace nd::kernels {
 
-namespace {
-
-int64_t ceil_div(int64_t a, int64_t b) {
-    return (a + b - 1) / b;
-}
-
-}  // namespace
-
 int64_t activation_tasks(const ActivationArgs& args) {
-    return ceil_div(args.size, kPointwiseChunk);
+    expect_values("activation", "x", args.x_format);
+    return tasks_of_rows(args.rows, args.channels);
 }
 
 void activation_task(const ActivationArgs& args, int64_t task) {
@@ -24,7 +16,8 @@ void activation_task(const ActivationArgs& args, int64_t task) {
 }
 
 int64_t geglu_tasks(const GegluArgs& args) {
-    return ceil_div(args.rows, pointwise_rows(args.channels));
+    expect_values("geglu", "x", args.x_format);
+    return tasks_of_rows(args.rows, args.channels);
 }
 
 void geglu_task(const GegluArgs& args, int64_t task) {
@@ -32,16 +25,14 @@ void geglu_task(const GegluArgs& args, int64_t task) {
 }
 
 int64_t concat_tasks(const ConcatArgs& args) {
-    return ceil_div(args.rows, pointwise_rows(args.a_channels + args.b_channels));
+    expect_values("concat", "a", args.a_format);
+    expect_values("concat", "b", args.b_format);
+    expect_values("concat", "y", args.y_format);
+    return tasks_of_rows(args.rows, args.a_channels + args.b_channels);
 }
 
 void concat_task(const ConcatArgs& args, int64_t task) {
-    const int64_t channels = args.a_channels + args.b_channels, rows = pointwise_rows(channels);
-    for (int64_t row = task * rows, end = std::min(args.rows, row + rows); row < end; ++row) {
-        float* y = args.y + row * channels;
-        std::memcpy(y, args.a + row * args.a_channels, args.a_channels * sizeof(float));
-        std::memcpy(y + args.a_channels, args.b + row * args.b_channels, args.b_channels * sizeof(float));
-    }
+    ND_DISPATCH(concat_task, args, task);
 }
 
 }  // namespace nd::kernels

@@ -3,38 +3,44 @@
 
 #include <cstdint>
 
+#include "native/kernels/rows/format.h"
+
 namespace nd::kernels {
 
 enum class Activation { silu, gelu, gelu_tanh, quick_gelu };  // gelu is the exact one, with erf
 
 struct ActivationArgs {
     Activation kind = Activation::silu;
-    const float* x = nullptr;
-    float* y = nullptr;  // may be x
-    int64_t size = 0;
+    const void* x = nullptr;  // [rows, channels]
+    void* y = nullptr;        // may be x where their formats are one
+    int64_t rows = 0, channels = 0;
+    Format x_format = Format::f32, y_format = Format::f32;  // x: f32 or bf16
 };
 
+// The functions that count tasks throw INVALID_ARGUMENT where a map is i8 that may not be.
 int64_t activation_tasks(const ActivationArgs& args);
 void activation_task(const ActivationArgs& args, int64_t task);
 void activation_reference(const ActivationArgs& args);
 
 // GEGLU (arXiv 2002.05202) as diffusers has it: x is [rows, 2 * channels], y = x[:, :channels] * gelu(x[:, channels:]).
 struct GegluArgs {
-    const float* x = nullptr;
-    float* y = nullptr;
+    const void* x = nullptr;
+    void* y = nullptr;
     int64_t rows = 0, channels = 0;
+    Format x_format = Format::f32, y_format = Format::f32;  // x: f32 or bf16
 };
 
 int64_t geglu_tasks(const GegluArgs& args);
 void geglu_task(const GegluArgs& args, int64_t task);
 void geglu_reference(const GegluArgs& args);
 
-// y[row] = a[row] followed by b[row].
+// y[row] = a[row] followed by b[row]; each of the three f32 or bf16.
 struct ConcatArgs {
-    const float* a = nullptr;
-    const float* b = nullptr;
-    float* y = nullptr;
+    const void* a = nullptr;
+    const void* b = nullptr;
+    void* y = nullptr;
     int64_t rows = 0, a_channels = 0, b_channels = 0;
+    Format a_format = Format::f32, b_format = Format::f32, y_format = Format::f32;
 };
 
 int64_t concat_tasks(const ConcatArgs& args);

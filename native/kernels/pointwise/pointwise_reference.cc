@@ -1,7 +1,9 @@
 // The activations as their papers define them, in double precision.
 #include <cmath>
+#include <vector>
 
 #include "native/kernels/pointwise/pointwise.h"
+#include "native/kernels/rows/reference.h"
 
 namespace nd::kernels {
 
@@ -27,16 +29,19 @@ double apply(Activation kind, double x) {
 }  // namespace
 
 void activation_reference(const ActivationArgs& args) {
-    for (int64_t i = 0; i < args.size; ++i) args.y[i] = static_cast<float>(apply(args.kind, args.x[i]));
+    std::vector<double> x = read_rows_reference(args.x, args.x_format, args.rows, args.channels);
+    for (double& value : x) value = apply(args.kind, value);
+    write_rows_reference(x, args.y, args.y_format, args.rows, args.channels);
 }
 
 void geglu_reference(const GegluArgs& args) {
+    const std::vector<double> x = read_rows_reference(args.x, args.x_format, args.rows, 2 * args.channels);
+    std::vector<double> y;
     for (int64_t row = 0; row < args.rows; ++row) {
-        const float* x = args.x + row * 2 * args.channels;
-        for (int64_t i = 0; i < args.channels; ++i) {
-            args.y[row * args.channels + i] = static_cast<float>(x[i] * gelu(x[args.channels + i]));
-        }
+        const double* gated = x.data() + row * 2 * args.channels;
+        for (int64_t i = 0; i < args.channels; ++i) y.push_back(gated[i] * gelu(gated[args.channels + i]));
     }
+    write_rows_reference(y, args.y, args.y_format, args.rows, args.channels);
 }
 
 }  // namespace nd::kernels

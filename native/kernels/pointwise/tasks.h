@@ -2,49 +2,80 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "native/kernels/pointwise/pointwise.h"
-#include "native/kernels/pointwise/variants.h"
+#include "native/kernels/rows/cut.h"
+#include "native/kernels/rows/row.h"
+#include "native/kernels/rows/task.h"
 #include "native/kernels/simd/math.h"
 
 namespace nd::kernels {
 
-template <class V, class F>
-ND_INLINE void map(const float* x, float* y, int64_t n, F f) {
-    int64_t i = 0;
-    for (; i + V::width <= n; i += V::width) f(V::load(x + i)).store(y + i);
-    if (i < n) f(V::load(x + i, n - i, 0.0f)).store(y + i, n - i);
+template <class V, class X, class Y, class F>
+ND_NOINLINE void map_row(const X* x, Y* y, int64_t n, F f) {
+    write_row<V>(y, n, [=](int64_t c, auto lanes) { return f(lanes.load(x + c)); });
+}
+
+template <class V, class X, class Y>
+void activate_row(Activation kind, const X* x, Y* y, int64_t n) {
+    switch (kind) {
+        case Activation::silu:
+            return map_row<V>(x, y, n, [](auto v) { return silu(v); });
+        case Activation::gelu:
+            return map_row<V>(x, y, n, [](auto v) { return gelu(v); });
+        case Activation::gelu_tanh:
+            return map_row<V>(x, y, n, [](auto v) { return gelu_tanh(v); });
+        case Activation::quick_gelu:
+            return map_row<V>(x, y, n, [](auto v) { return quick_gelu(v); });
+    }
 }
 
 template <class V>
 void activate(const ActivationArgs& args, int64_t task) {
-    const int64_t begin = task * kPointwiseChunk, left = args.size - begin;
-    const int64_t n = left < kPointwiseChunk ? left : kPointwiseChunk;
-    const float* x = args.x + begin;
-    float* y = args.y + begin;
-    switch (args.kind) {
-        case Activation::silu:
-            return map<V>(x, y, n, [](V v) { return silu(v); });
-        case Activation::gelu:
-            return map<V>(x, y, n, [](V v) { return gelu(v); });
-        case Activation::gelu_tanh:
-            return map<V>(x, y, n, [](V v) { return gelu_tanh(v); });
-        case Activation::quick_gelu:
-            return map<V>(x, y, n, [](V v) { return quick_gelu(v); });
-    }
+    const int64_t n = args.channels;
+    with_values(args.x, args.x_format, [&](const auto* x) {
+        with_rows(args.y, args.y_format, [&](auto* y) {
+            using Y = std::remove_cvref_t<decltype(*y)>;
+            each_row(args.rows, n, task,
+                     [&](int64_t row) { activate_row<V>(args.kind, x + row * n, y + row * row_stride<Y>(n), n); });
+        });
+    });
+}
+
+template <class V, class X, class Y>
+ND_NOINLINE void gate_row(const X* x, Y* y, int64_t n) {
+    write_row<V>(y, n, [=](int64_t c, auto lanes) { return lanes.load(x + c) * gelu(lanes.load(x + n + c)); });
 }
 
 template <class V>
 void gate(const GegluArgs& args, int64_t task) {
-    const int64_t n = args.channels, rows = pointwise_rows(n);
-    for (int64_t row = task * rows; row < (task + 1) * rows && row < args.rows; ++row) {
-        const float* x = args.x + row * 2 * n;
-        const float* g = x + n;
-        float* y = args.y + row * n;
-        int64_t i = 0;
-        for (; i + V::width <= n; i += V::width) (V::load(x + i) * gelu(V::load(g + i))).store(y + i);
-        if (i < n) (V::load(x + i, n - i, 0.0f) * gelu(V::load(g + i, n - i, 0.0f))).store(y + i, n - i);
-    }
+    const int64_t n = args.channels;
+    with_values(args.x, args.x_format, [&](const auto* x) {
+        with_rows(args.y, args.y_format, [&](auto* y) {
+            using Y = std::remove_cvref_t<decltype(*y)>;
+            each_row(args.rows, n, task,
+                     [&](int64_t row) { gate_row<V>(x + row * 2 * n, y + row * row_stride<Y>(n), n); });
+        });
+    });
+}
+
+// A map of n channels into the channels from y on, of `channels` in all.
+template <class V, class Y>
+void join_map(const void* values, Format format, Y* y, int64_t n, int64_t rows, int64_t channels, int64_t task) {
+    with_values(values, format, [&](const auto* x) {
+        each_row(rows, channels, task, [&](int64_t row) { convert_row<V>(x + row * n, y + row * channels, n); });
+    });
+}
+
+template <class V>
+void join(const ConcatArgs& args, int64_t task) {
+    const int64_t channels = args.a_channels + args.b_channels;
+    const auto both = [&](auto* y) {
+        join_map<V>(args.a, args.a_format, y, args.a_channels, args.rows, channels, task);
+        join_map<V>(args.b, args.b_format, y + args.a_channels, args.b_channels, args.rows, channels, task);
+    };
+    args.y_format == Format::f32 ? both(static_cast<float*>(args.y)) : both(static_cast<uint16_t*>(args.y));
 }
 
 }  // namespace nd::kernels

@@ -38,8 +38,37 @@ struct F32x16 {
         const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
         return {_mm512_castsi512_ps(_mm512_slli_epi32(wide, 16))};
     }
+    static ND_INLINE F32x16 load_bf16(const uint16_t* p, int64_t n, float fill) {
+        const __m512i wide = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask(n), p));
+        return {_mm512_mask_mov_ps(_mm512_set1_ps(fill), mask(n), _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16)))};
+    }
     ND_INLINE void store(float* p) const { _mm512_storeu_ps(p, v); }
     ND_INLINE void store(float* p, int64_t n) const { _mm512_mask_storeu_ps(p, mask(n), v); }
+    ND_INLINE void store_bf16(uint16_t* p) const {
+        const __m512i halves = _mm512_srli_epi32(rounded(), 16);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(halves));
+    }
+    ND_INLINE void store_bf16(uint16_t* p, int64_t n) const {
+        _mm256_mask_storeu_epi16(p, mask(n), _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded(), 16)));
+    }
+    static ND_INLINE void store_bf16(uint16_t* p, F32x16 a, F32x16 b) { _mm512_storeu_si512(p, bf16(a, b)); }
+    // Past the caches, to a multiple of 64 bytes; visible to others after a fence.
+    static ND_INLINE void stream_bf16(uint16_t* p, F32x16 a, F32x16 b) {
+        _mm512_stream_si512(reinterpret_cast<__m512i*>(p), bf16(a, b));
+    }
+    static ND_INLINE __m512i bf16(F32x16 a, F32x16 b) {
+        alignas(64) static constexpr uint16_t kUpperHalves[32] = {1,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21,
+                                                                  23, 25, 27, 29, 31, 33, 35, 37, 39, 41, 43,
+                                                                  45, 47, 49, 51, 53, 55, 57, 59, 61, 63};
+        const __m512i halves = _mm512_load_si512(kUpperHalves);
+        return _mm512_permutex2var_epi16(a.rounded(), halves, b.rounded());
+    }
+    ND_INLINE void store_bytes(uint8_t* p) const {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_castps_si512(v)));
+    }
+    ND_INLINE void store_bytes(uint8_t* p, int64_t n) const {
+        _mm_mask_storeu_epi8(p, mask(n), _mm512_cvtepi32_epi8(_mm512_castps_si512(v)));
+    }
 
     friend ND_INLINE F32x16 operator+(F32x16 a, F32x16 b) { return {_mm512_add_ps(a.v, b.v)}; }
     friend ND_INLINE F32x16 operator-(F32x16 a, F32x16 b) { return {_mm512_sub_ps(a.v, b.v)}; }
@@ -55,6 +84,12 @@ struct F32x16 {
     static ND_INLINE F32x16 add_exponent(F32x16 a, F32x16 n) {
         const __m512i shifted = _mm512_slli_epi32(_mm512_castps_si512(n.v), 23);
         return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a.v), shifted))};
+    }
+    static ND_INLINE F32x16 max_magnitude(F32x16 a, F32x16 b) {
+        return {_mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a.v), _mm512_castps_si512(abs(b).v)))};
+    }
+    static ND_INLINE float largest(F32x16 a) {
+        return _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(_mm512_reduce_max_epi32(_mm512_castps_si512(a.v)))));
     }
     static ND_INLINE float sum(F32x16 a) { return _mm512_reduce_add_ps(a.v); }
 
@@ -90,6 +125,14 @@ struct F32x16 {
     }
 
   private:
+    // Rounded to the upper halves: by integers, since a CPU with AVX-512 need not have AVX512-BF16.
+    ND_INLINE __m512i rounded() const {
+        const __m512i bits = _mm512_castps_si512(v);
+        const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+        const __m512i sum = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+        const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+        return _mm512_mask_or_epi32(sum, nan, bits, _mm512_set1_epi32(0x400000));
+    }
     static ND_INLINE __mmask16 mask(int64_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
 };
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "native/kernels/simd/bf16.h"
 #include "native/kernels/simd/config.h"
 
 #if defined(__aarch64__) || defined(_M_ARM64)
@@ -33,7 +34,7 @@ struct F32x4 {
         float x[4];
     };
 #endif
-    // Whether load_f16 and load_bf16 exist.
+    // Whether load_f16 exists, and load_bf16 costs no more than a load of floats.
     static constexpr bool loads_halves = false;
     Lanes v;
 
@@ -59,6 +60,32 @@ struct F32x4 {
         for (int64_t i = 0; i < n; ++i) p[i] = a[i];
     }
 
+    // bf16 values (simd/bf16.h), whole or the first n < width of them.
+    static ND_INLINE F32x4 load_bf16(const uint16_t* p);
+    static ND_INLINE F32x4 load_bf16(const uint16_t* p, int64_t n, float fill) {
+        float a[4] = {fill, fill, fill, fill};
+        for (int64_t i = 0; i < n; ++i) a[i] = from_bf16(p[i]);
+        return load(a);
+    }
+    ND_INLINE void store_bf16(uint16_t* p) const;
+    ND_INLINE void store_bf16(uint16_t* p, int64_t n) const {
+        uint16_t a[4];
+        store_bf16(a);
+        for (int64_t i = 0; i < n; ++i) p[i] = a[i];
+    }
+    // a, then b.
+    static ND_INLINE void store_bf16(uint16_t* p, F32x4 a, F32x4 b) {
+        a.store_bf16(p);
+        b.store_bf16(p + 4);
+    }
+    // The lowest byte of each lane's bits.
+    ND_INLINE void store_bytes(uint8_t* p) const;
+    ND_INLINE void store_bytes(uint8_t* p, int64_t n) const {
+        uint8_t a[4];
+        store_bytes(a);
+        for (int64_t i = 0; i < n; ++i) p[i] = a[i];
+    }
+
     friend ND_INLINE F32x4 operator+(F32x4 a, F32x4 b);
     friend ND_INLINE F32x4 operator-(F32x4 a, F32x4 b);
     friend ND_INLINE F32x4 operator*(F32x4 a, F32x4 b);
@@ -73,6 +100,19 @@ struct F32x4 {
     static ND_INLINE F32x4 where_negative(F32x4 x, F32x4 a, F32x4 b);
     // a * 2^n, where n = integer + 1.5 * 2^23 (its low bits then hold the integer).
     static ND_INLINE F32x4 add_exponent(F32x4 a, F32x4 n);
+    // max(a, |b|) for a that has no sign; a NaN in either comes through.
+    static ND_INLINE F32x4 max_magnitude(F32x4 a, F32x4 b);
+    // The largest lane of values without sign; a NaN comes through.
+    static ND_INLINE float largest(F32x4 a) {
+        float x[4];
+        a.store(x);
+        // Without signs, floats are in the order of their bits, and NaNs above all.
+        uint32_t bits[4], most = 0;
+        std::memcpy(bits, x, sizeof bits);
+        for (uint32_t b : bits) most = b > most ? b : most;
+        std::memcpy(x, &most, sizeof most);
+        return x[0];
+    }
     // The sum of the lanes, in a fixed order.
     static ND_INLINE float sum(F32x4 a) {
         float x[4];
@@ -129,6 +169,25 @@ ND_INLINE F32x4 F32x4::add_exponent(F32x4 a, F32x4 n) {
     const int32x4_t shifted = vshlq_n_s32(vreinterpretq_s32_f32(n.v), 23);
     return {vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(a.v), shifted))};
 }
+ND_INLINE F32x4 F32x4::max_magnitude(F32x4 a, F32x4 b) {
+    return {vmaxq_f32(a.v, vabsq_f32(b.v))};
+}
+ND_INLINE F32x4 F32x4::load_bf16(const uint16_t* p) {
+    return {vreinterpretq_f32_u32(vshlq_n_u32(vmovl_u16(vld1_u16(p)), 16))};
+}
+ND_INLINE void F32x4::store_bf16(uint16_t* p) const {
+    const uint32x4_t bits = vreinterpretq_u32_f32(v);
+    const uint32x4_t odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
+    const uint32x4_t rounded = vaddq_u32(bits, vaddq_u32(odd, vdupq_n_u32(0x7fff)));
+    const uint32x4_t quiet = vorrq_u32(bits, vdupq_n_u32(0x400000));
+    vst1_u16(p, vshrn_n_u32(vbslq_u32(vceqq_f32(v, v), rounded, quiet), 16));
+}
+ND_INLINE void F32x4::store_bytes(uint8_t* p) const {
+    const uint16x4_t words = vmovn_u32(vreinterpretq_u32_f32(v));
+    const uint8x8_t bytes = vmovn_u16(vcombine_u16(words, words));
+    const uint32_t four = vget_lane_u32(vreinterpret_u32_u8(bytes), 0);
+    std::memcpy(p, &four, sizeof four);
+}
 
 #elif defined(ND_SSE2)
 
@@ -169,6 +228,28 @@ ND_INLINE F32x4 F32x4::where_negative(F32x4 x, F32x4 a, F32x4 b) {
 ND_INLINE F32x4 F32x4::add_exponent(F32x4 a, F32x4 n) {
     const __m128i shifted = _mm_slli_epi32(_mm_castps_si128(n.v), 23);
     return {_mm_castsi128_ps(_mm_add_epi32(_mm_castps_si128(a.v), shifted))};
+}
+ND_INLINE F32x4 F32x4::max_magnitude(F32x4 a, F32x4 b) {
+    const __m128i x = _mm_castps_si128(a.v), y = _mm_castps_si128(abs(b).v), more = _mm_cmpgt_epi32(y, x);
+    return {_mm_castsi128_ps(_mm_or_si128(_mm_and_si128(more, y), _mm_andnot_si128(more, x)))};
+}
+ND_INLINE F32x4 F32x4::load_bf16(const uint16_t* p) {
+    const __m128i halves = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+    return {_mm_castsi128_ps(_mm_unpacklo_epi16(_mm_setzero_si128(), halves))};
+}
+ND_INLINE void F32x4::store_bf16(uint16_t* p) const {
+    const __m128i bits = _mm_castps_si128(v), nan = _mm_castps_si128(_mm_cmpunord_ps(v, v));
+    const __m128i odd = _mm_and_si128(_mm_srli_epi32(bits, 16), _mm_set1_epi32(1));
+    const __m128i rounded = _mm_add_epi32(bits, _mm_add_epi32(odd, _mm_set1_epi32(0x7fff)));
+    const __m128i quiet = _mm_or_si128(bits, _mm_set1_epi32(0x400000));
+    // Extending the sign lets the signed pack keep all sixteen bits.
+    const __m128i words = _mm_srai_epi32(_mm_or_si128(_mm_and_si128(nan, quiet), _mm_andnot_si128(nan, rounded)), 16);
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi32(words, words));
+}
+ND_INLINE void F32x4::store_bytes(uint8_t* p) const {
+    const __m128i low = _mm_and_si128(_mm_castps_si128(v), _mm_set1_epi32(0xff)), words = _mm_packs_epi32(low, low);
+    const int four = _mm_cvtsi128_si32(_mm_packus_epi16(words, words));
+    std::memcpy(p, &four, sizeof four);
 }
 
 #else
@@ -223,6 +304,23 @@ ND_INLINE F32x4 F32x4::add_exponent(F32x4 a, F32x4 n) {
         std::memcpy(&out, &bits, 4);
         return out;
     });
+}
+ND_INLINE F32x4 F32x4::max_magnitude(F32x4 a, F32x4 b) {
+    const F32x4 c = abs(b);
+    return f32x4::each([&](int i) { return c.v.x[i] <= a.v.x[i] || a.v.x[i] != a.v.x[i] ? a.v.x[i] : c.v.x[i]; });
+}
+ND_INLINE F32x4 F32x4::load_bf16(const uint16_t* p) {
+    return f32x4::each([&](int i) { return from_bf16(p[i]); });
+}
+ND_INLINE void F32x4::store_bf16(uint16_t* p) const {
+    for (int i = 0; i < 4; ++i) p[i] = to_bf16(v.x[i]);
+}
+ND_INLINE void F32x4::store_bytes(uint8_t* p) const {
+    for (int i = 0; i < 4; ++i) {
+        uint32_t bits;
+        std::memcpy(&bits, &v.x[i], 4);
+        p[i] = static_cast<uint8_t>(bits);
+    }
 }
 
 #endif

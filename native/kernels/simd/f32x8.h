@@ -4,6 +4,7 @@
 #include <immintrin.h>
 
 #include <cstdint>
+#include <cstring>
 
 #include "native/kernels/simd/config.h"
 
@@ -29,8 +30,32 @@ struct F32x8 {
         const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
         return {_mm256_castsi256_ps(_mm256_slli_epi32(wide, 16))};
     }
+    static ND_INLINE F32x8 load_bf16(const uint16_t* p, int64_t n, float fill) {
+        uint16_t a[8] = {};
+        std::memcpy(a, p, static_cast<size_t>(n) * sizeof *p);
+        return {_mm256_blendv_ps(_mm256_set1_ps(fill), load_bf16(a).v, _mm256_castsi256_ps(mask(n)))};
+    }
     ND_INLINE void store(float* p) const { _mm256_storeu_ps(p, v); }
     ND_INLINE void store(float* p, int64_t n) const { _mm256_maskstore_ps(p, mask(n), v); }
+    ND_INLINE void store_bf16(uint16_t* p) const { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), pack(rounded())); }
+    ND_INLINE void store_bf16(uint16_t* p, int64_t n) const {
+        uint16_t a[8];
+        store_bf16(a);
+        std::memcpy(p, a, static_cast<size_t>(n) * sizeof *p);
+    }
+    static ND_INLINE void store_bf16(uint16_t* p, F32x8 a, F32x8 b) {
+        const __m256i halves = _mm256_packs_epi32(a.rounded(), b.rounded());
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(halves, 0xd8));
+    }
+    ND_INLINE void store_bytes(uint8_t* p) const {
+        const __m128i words = pack(_mm256_and_si256(_mm256_castps_si256(v), _mm256_set1_epi32(0xff)));
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(words, words));
+    }
+    ND_INLINE void store_bytes(uint8_t* p, int64_t n) const {
+        uint8_t a[8];
+        store_bytes(a);
+        std::memcpy(p, a, static_cast<size_t>(n));
+    }
 
     friend ND_INLINE F32x8 operator+(F32x8 a, F32x8 b) { return {_mm256_add_ps(a.v, b.v)}; }
     friend ND_INLINE F32x8 operator-(F32x8 a, F32x8 b) { return {_mm256_sub_ps(a.v, b.v)}; }
@@ -46,6 +71,15 @@ struct F32x8 {
     static ND_INLINE F32x8 add_exponent(F32x8 a, F32x8 n) {
         const __m256i shifted = _mm256_slli_epi32(_mm256_castps_si256(n.v), 23);
         return {_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a.v), shifted))};
+    }
+    static ND_INLINE F32x8 max_magnitude(F32x8 a, F32x8 b) {
+        return {_mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a.v), _mm256_castps_si256(abs(b).v)))};
+    }
+    static ND_INLINE float largest(F32x8 a) {
+        const __m256i bits = _mm256_castps_si256(a.v);
+        __m128i m = _mm_max_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1));
+        m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+        return _mm_cvtss_f32(_mm_castsi128_ps(_mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1))));
     }
     static ND_INLINE float sum(F32x8 a) {
         __m128 s = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
@@ -78,6 +112,18 @@ struct F32x8 {
     }
 
   private:
+    // Rounded to the upper halves, which the sign then fills: so a signed pack keeps all their bits.
+    ND_INLINE __m256i rounded() const {
+        const __m256i bits = _mm256_castps_si256(v);
+        const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+        const __m256i sum = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+        const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+        const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+        return _mm256_srai_epi32(_mm256_blendv_epi8(sum, quiet, nan), 16);
+    }
+    static ND_INLINE __m128i pack(__m256i words) {
+        return _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    }
     static ND_INLINE __m256i mask(int64_t n) {
         return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
     }

@@ -52,9 +52,10 @@ ND_INLINE V sigmoid(V x) {
     return V::set(1.0f) / (V::set(1.0f) + exp(V::zero() - x));
 }
 
+// The product's rounding costs relative accuracy, |x| 6e-8, only where SiLU is as small as x e^x.
 template <class V>
 ND_INLINE V silu(V x) {
-    return x / (V::set(1.0f) + exp(V::zero() - x));
+    return x / (V::set(1.0f) + exp2(V::min(V::set(126.0f), x * V::set(-1.44269504f))));
 }
 
 // log2 of the normal distribution's upper tail, 0.5 erfc(z / sqrt(2)), for z >= 0; the tail's absolute error times (1 +

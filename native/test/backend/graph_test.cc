@@ -1,7 +1,9 @@
 #include "native/backend/graph.h"
 
 #include <ggml-backend.h>
+#include <ggml-cpp.h>
 
+#include <tuple>
 #include <vector>
 
 #include "native/error.h"
@@ -23,7 +25,7 @@ struct AddArgs {
 // y = x + amount, a task a value.
 ggml_tensor* add(Graph& graph, ggml_tensor* x, const AddArgs& args) {
     return graph.kernel<AddArgs>(
-        {x->ne[0], 1, 1, 1}, {x, nullptr}, args,
+        GGML_TYPE_F32, {x->ne[0], 1, 1, 1}, {x, nullptr}, args,
         [](AddArgs& bound, const ggml_tensor* dst) {
             bound.x = static_cast<const float*>(dst->src[0]->data);
             bound.y = static_cast<float*>(dst->data);
@@ -35,6 +37,13 @@ ggml_tensor* add(Graph& graph, ggml_tensor* x, const AddArgs& args) {
             if (bound.cancel_at_task_3 && i == 3) bound.cancel_at_task_3->cancel();
             bound.y[i] = bound.x[i] + bound.amount;
         });
+}
+
+// Measures and places a graph; returns its memory.
+ggml_backend_buffer_ptr finish(Graph& graph) {
+    ggml_backend_buffer_ptr memory{ggml_backend_buft_alloc_buffer(ggml_backend_cpu_buffer_type(), graph.measure())};
+    graph.place(memory.get());
+    return memory;
 }
 
 std::string code_of(Graph& graph, const CancelToken* token) {
@@ -55,9 +64,9 @@ TEST("graph: kernels run in order, and again, and inputs keep their contents") {
     ggml_tensor* y = x;
     for (int i = 0; i < 10; i++) y = add(graph, y, {.amount = 1});
     graph.output(y);
-    graph.finish();
-    CHECK(graph.bytes() > 0 && graph.bytes() < 10 * 1000 * sizeof(float), graph.bytes(),
+    CHECK(graph.measure() > 0 && graph.measure() < 10 * 1000 * sizeof(float), graph.measure(),
           " bytes: maps between are reused");
+    const auto memory = finish(graph);
     const std::vector<float> ones(1000, 1.0f);
     ggml_backend_tensor_set(x, ones.data(), 0, ones.size() * sizeof(float));
     for (int run = 0; run < 3; run++) {
@@ -68,15 +77,49 @@ TEST("graph: kernels run in order, and again, and inputs keep their contents") {
     }
 }
 
-TEST("graph: measure tells what finish takes, before it is taken") {
+TEST("graph: graphs that take turns share one memory") {
     ThreadPool threads(1);
-    Graph graph(threads);
-    ggml_tensor* y = add(graph, graph.input(GGML_TYPE_F32, {4096, 1, 1, 1}), {});
-    graph.output(y);
-    const size_t measured = graph.measure();
-    CHECK(graph.bytes() == 0 && measured >= 4096 * sizeof(float));
-    graph.finish();
-    CHECK(graph.bytes() == measured, graph.bytes(), " and ", measured);
+    Graph small(threads), large(threads);
+    ggml_tensor* x = small.input(GGML_TYPE_F32, {10, 1, 1, 1});
+    ggml_tensor* y = add(small, x, {.amount = 1});
+    small.output(y);
+    ggml_tensor* u = large.input(GGML_TYPE_F32, {4096, 1, 1, 1});
+    ggml_tensor* v = add(large, u, {.amount = 2});
+    large.output(v);
+    CHECK(large.measure() >= 4096 * sizeof(float));
+    small.measure();
+    const auto memory = finish(large);
+    small.place(memory.get());
+    const std::vector<float> ones(4096, 1.0f);
+    for (const auto& [graph, in, out, value] :
+         {std::tuple{&small, x, y, 2.0f}, {&large, u, v, 3.0f}, {&small, x, y, 2.0f}}) {
+        const size_t size = ggml_nbytes(in);
+        ggml_backend_tensor_set(in, ones.data(), 0, size);
+        graph->compute(nullptr);
+        std::vector<float> result(size / sizeof(float));
+        ggml_backend_tensor_get(out, result.data(), 0, size);
+        CHECK(result == std::vector<float>(result.size(), value), value);
+    }
+}
+
+TEST("graph: a node may write over a source of its own type and shape") {
+    ThreadPool threads(1);
+    for (const bool over : {false, true}) {
+        Graph graph(threads);
+        ggml_tensor* x = graph.input(GGML_TYPE_F32, {1000, 1, 1, 1});
+        ggml_tensor* a = add(graph, x, {.amount = 1});
+        ggml_tensor* b = add(graph, a, {.amount = 1});
+        if (over) graph.write_over(b, a);
+        graph.output(b);
+        const auto memory = finish(graph);
+        CHECK((a->data == b->data) == over);
+        const std::vector<float> ones(1000, 1.0f);
+        ggml_backend_tensor_set(x, ones.data(), 0, ones.size() * sizeof(float));
+        graph.compute(nullptr);
+        std::vector<float> result(1000);
+        ggml_backend_tensor_get(b, result.data(), 0, result.size() * sizeof(float));
+        CHECK(result == std::vector<float>(1000, 3.0f));
+    }
 }
 
 TEST("graph: a cancelled run ends between two tasks with ABORTED, and the graph runs again") {
@@ -86,7 +129,7 @@ TEST("graph: a cancelled run ends between two tasks with ABORTED, and the graph 
     ggml_tensor* x = graph.input(GGML_TYPE_F32, {100, 1, 1, 1});
     ggml_tensor* y = add(graph, x, {.amount = 1, .cancel_at_task_3 = &token});
     graph.output(y);
-    graph.finish();
+    const auto memory = finish(graph);
     std::vector<float> values(100, 0.0f);
     ggml_backend_tensor_set(x, values.data(), 0, 400);
     ggml_backend_tensor_set(y, values.data(), 0, 400);
@@ -102,6 +145,6 @@ TEST("graph: what a kernel throws on any thread comes out of compute") {
     ThreadPool threads(3);
     Graph graph(threads);
     graph.output(add(graph, graph.input(GGML_TYPE_F32, {100, 1, 1, 1}), {.throws = true}));
-    graph.finish();
+    const auto memory = finish(graph);
     for (int run = 0; run < 20; run++) CHECK(code_of(graph, nullptr) == "OUT_OF_MEMORY");
 }

@@ -68,6 +68,26 @@ TEST("engine: every network of every fixture, in several shapes and precisions")
     }
 }
 
+TEST("engine: unconditional UNets take pixels and no context") {
+    const CancelToken go;
+    for (const char* name : {"ddpm.safetensors", "ddpm_old", "ddpm_grey"}) {
+        const auto engine = load(name);
+        const auto& info = engine->info();
+        CHECK(info.family == "ddpm" && !info.text && !info.vae && info.unet->unconditional(), name);
+        const int64_t c = info.unet->in_channels, m = info.unet->multiple();
+        for (const Shape shape : {Shape{1, c, m, m}, Shape{2, c, 3 * m, 2 * m}}) {
+            const auto noise = engine->predict_noise(wave(shape.size()), shape, 500, kNoContext, go);
+            CHECK(all_finite(noise) && static_cast<int64_t>(noise.size()) == shape.size(), name, " ", shape.height);
+        }
+        const Shape odd{1, c, m + 1, m};
+        CHECK(code_of([&] { engine->predict_noise(wave(odd.size()), odd, 1, kNoContext, go); }) == "INVALID_ARGUMENT");
+        CHECK(code_of([&] { engine->create_context(wave(77), 1, go); }) == "MISSING_COMPONENT");
+        CHECK(code_of([&] { engine->decode(wave(odd.size()), odd, go); }) == "MISSING_COMPONENT");
+    }
+    const auto with_text = load("avatar.safetensors");
+    CHECK(code_of([&] { with_text->predict_noise(wave(256), {1, 4, 8, 8}, 1, kNoContext, go); }) == "INVALID_ARGUMENT");
+}
+
 TEST("engine: tiles keep within a small budget, for decoding and encoding") {
     const CancelToken go;
     const auto engine = load("avatar.safetensors", {"auto", 1, 400'000});

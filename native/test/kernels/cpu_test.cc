@@ -42,7 +42,7 @@ TEST("scratch: a request beyond all memory is OUT_OF_MEMORY") {
 
 TEST("peak: the chains compute what they say") {
     for_each_isa([](const char* isa) {
-        const double lanes = peak_flops(1) / 24;  // x = x / 2 + 1 ends at 2, in 12 chains of this many lanes
+        const double lanes = peak_ops(1) / 24;  // x = x / 2 + 1 ends at 2, in 12 chains of this many lanes
         CHECK(std::abs(peak_run(100) - 24 * lanes) < 1e-3, isa);
     });
 }

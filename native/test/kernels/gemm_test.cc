@@ -3,6 +3,12 @@
 
 #include <ggml.h>
 
+#include <algorithm>
+#include <functional>
+#include <string>
+
+#include "native/kernels/gemm/packing.h"
+#include "native/kernels/rows/convert.h"
 #include "native/test/kernels/support.h"
 
 using namespace nd::kernels;
@@ -63,156 +69,345 @@ const Shape kShapes[] = {
     {"many pixels", conv(1, 40, 30, 1, 1, 0, 0, 1), 32, 64},
 };
 
+// How x, the weights and y lie in memory.
+struct Form {
+    ggml_type type = GGML_TYPE_F32;
+    Packing packing = Packing::rows;
+    Format y_format = Format::f32;
+    const char* name = "";
+};
+
+int64_t value_bytes(Format format) {
+    return format == Format::f32 ? 4 : format == Format::bf16 ? 2 : 1;
+}
+
+// Rows of `c` values, `stride` values apart, in another format.
+std::vector<char> convert(const std::vector<float>& values, int64_t c, int64_t stride, Format format) {
+    const int64_t rows = int64_t(values.size()) / stride;
+    const int64_t bytes = format == Format::i8 ? int64_t(row_bytes(format, stride)) : stride * value_bytes(format);
+    std::vector<char> out(static_cast<size_t>(rows * bytes));
+    for (int64_t row = 0; row < rows; ++row) {
+        ConvertArgs args{values.data() + row * stride,
+                         out.data() + row * bytes,
+                         1,
+                         format == Format::i8 ? c : stride,
+                         Format::f32,
+                         format};
+        run_tasks(convert_tasks(args), convert_task, args);
+    }
+    return out;
+}
+
 struct Problem {
-    Problem(const Shape& shape, ggml_type type, uint64_t seed, int64_t padding = 0) {
+    Problem(const Shape& shape, Form form, uint64_t seed, int64_t padding = 0) {
         const GemmGeometry& g = args.geometry = shape.geometry;
         const int64_t taps = g.kernel * g.kernel, k = taps * shape.c;
-        values = normals(shape.n * k, seed, 1.0f / std::sqrt(float(k)));
-        const size_t row_bytes = ggml_row_size(type, k);
-        bytes.resize(row_bytes * shape.n);
-        ggml_quantize_chunk(type, values.data(), bytes.data(), 0, shape.n, k, nullptr);
-        args.weights = {type, bytes.data(), row_bytes, shape.n, taps, shape.c};
-        x = normals(g.batch * g.height * g.width * (shape.c + padding), seed + 1);
+        const std::vector<float> values = normals(shape.n * k, seed, 1.0f / std::sqrt(float(k)));
+        pack(shape, form, values);
+        const Format x_format = format_of(form.packing);
+        const int64_t stride = shape.c + padding;
+        x = convert(normals(g.batch * g.height * g.width * stride, seed + 1), shape.c, stride, x_format);
         bias = normals(shape.n, seed + 2);
-        args.x = x.data(), args.x_stride = shape.c + padding, args.bias = bias.data();
-        args.y_stride = shape.n + padding;
+        args.x = x.data(), args.bias = bias.data();
+        args.x_stride = x_format == Format::i8 ? int64_t(row_bytes(x_format, stride)) : stride;
+        row_size = args.x_stride * value_bytes(x_format);
+        args.y_stride = shape.n + padding, args.y_format = args.residual_format = form.y_format;
         y_size = g.batch * g.out_height * g.out_width * args.y_stride;
-        residual = normals(y_size, seed + 3);
+        residual = convert(normals(y_size, seed + 3), args.y_stride, args.y_stride, form.y_format);
     }
 
-    // y after all tasks; channels between n and y_stride keep the guard's mark.
+    void pack(const Shape& shape, Form form, const std::vector<float>& values) {
+        const int64_t taps = shape.geometry.kernel * shape.geometry.kernel, k = taps * shape.c;
+        args.weights = {form.type, nullptr, ggml_row_size(form.type, k), shape.n, taps, shape.c, form.packing};
+        if (form.packing == Packing::rows) {
+            weights.resize(args.weights.row_bytes * shape.n);
+            ggml_quantize_chunk(form.type, values.data(), weights.data(), 0, shape.n, k, nullptr);
+        } else {
+            weights.resize(PackedLayout(form.packing, shape.n, taps, shape.c).size);
+            for (int64_t row = 0; row < shape.n; row += kPanel) {
+                pack_rows(form.packing, values.data() + row * k, shape.n, taps, shape.c, row,
+                          std::min(kPanel, shape.n - row), weights.data());
+            }
+        }
+        args.weights.data = weights.data();
+    }
+
+    // y after all tasks, as f32; channels between n and y_stride keep the guard's mark.
     std::vector<float> run(bool backwards = false) {
         Guarded y(y_size);
         args.y = y.data();
         run_tasks(gemm_tasks(args), gemm_task, args, backwards);
         CHECK(y.intact());
-        return {y.data(), y.data() + y_size};
+        return read(y.data());
+    }
+
+    std::vector<float> read(const float* y) const {
+        if (args.y_format == Format::f32) return {y, y + y_size};
+        std::vector<float> values(static_cast<size_t>(y_size));
+        ggml_bf16_to_fp32_row(reinterpret_cast<const ggml_bf16_t*>(y), values.data(), y_size);
+        return values;
     }
 
     std::vector<float> reference() {
-        std::vector<float> y(static_cast<size_t>(y_size), Guarded::kMark);
+        Guarded y(y_size);
         args.y = y.data();
         gemm_reference(args);
-        return y;
+        return read(y.data());
     }
 
     GemmArgs args;
-    std::vector<float> values, x, bias, residual;
-    std::vector<char> bytes;
+    std::vector<float> bias;
+    std::vector<char> weights, x, residual;
     int64_t y_size = 0;
+    int64_t row_size = 0;  // bytes of a pixel of x
 };
+
+// Each kind of weights whose products the instruction set in use has.
+std::vector<Form> packed_forms() {
+    std::vector<Form> forms;
+    for (const Form& form : {Form{GGML_TYPE_F32, Packing::bf16, Format::f32, "bf16"},
+                             Form{GGML_TYPE_F32, Packing::bf16, Format::bf16, "bf16 to bf16"},
+                             Form{GGML_TYPE_F32, Packing::winograd, Format::f32, "Winograd"},
+                             Form{GGML_TYPE_F32, Packing::winograd, Format::bf16, "Winograd to bf16"},
+                             Form{GGML_TYPE_F32, Packing::i8, Format::f32, "int8"},
+                             Form{GGML_TYPE_F32, Packing::i8, Format::bf16, "int8 to bf16"}}) {
+        if (can_multiply(form.packing)) forms.push_back(form);
+    }
+    return forms;
+}
+
+// Whether a form serves a shape: Winograd's is for 3 x 3 kernels with stride 1 and padding 1.
+bool fits(const Form& form, const Shape& shape) {
+    const GemmGeometry& g = shape.geometry;
+    if (form.packing == Packing::winograd && (g.stride != 1 || g.pad_top != 1 || g.kernel != 3)) return false;
+    return form.packing == Packing::rows || can_pack(form.packing, int64_t(g.kernel) * g.kernel, shape.c);
+}
 
 // The padding between rows must be untouched: then it is equal on both sides, and is taken out before comparing.
 double error(const Problem& p, std::vector<float> got, std::vector<float> expected) {
     bool untouched = true;
     for (int64_t i = 0; i < p.y_size; ++i) {
         if (i % p.args.y_stride < p.args.weights.n) continue;
-        untouched = untouched && got[i] == Guarded::kMark;
+        untouched = untouched && got[i] == expected[i];
         got[i] = expected[i] = 0;
     }
     return untouched ? relative_error(got.data(), expected.data(), p.y_size) : INFINITY;
 }
 
-void check_shape(const Shape& shape, ggml_type type, const char* isa) {
-    Problem p(shape, type, 7, 5);
+// The sums are exact to f32; rounded to bf16, a few fall to the other side.
+void check_shape(const Shape& shape, Form form, const char* isa, double limit = 2e-6) {
+    if (!fits(form, shape)) return;
+    if (form.y_format == Format::bf16) limit = 1e-4;
+    if (form.packing == Packing::winograd) limit = 2e-2;  // both sides round, at other places
+    const char* name = form.packing == Packing::rows ? ggml_type_name(form.type) : form.name;
+    Problem p(shape, form, 7, form.packing == Packing::rows ? 5 : 6);
     const double plain = error(p, p.run(), p.reference());
-    CHECK(plain < 2e-6, isa, " ", ggml_type_name(type), " ", shape.name, ": ", plain);
+    CHECK(plain < limit, isa, " ", name, " ", shape.name, ": ", plain);
     p.args.bias = nullptr;
     p.args.residual = p.residual.data();
     const double added = error(p, p.run(), p.reference());
-    CHECK(added < 2e-6, isa, " ", ggml_type_name(type), " ", shape.name, " with residual: ", added);
+    CHECK(added < limit, isa, " ", name, " ", shape.name, " with residual: ", added);
+}
+
+// Runs `body` on each instruction set with each kind of packed weights that it multiplies.
+void for_each_packed_form(const std::function<void(const Form& form, const std::string& name)>& body) {
+    for_each_isa([&](const char* isa) {
+        for (const Form& form : packed_forms()) body(form, std::string(isa) + " " + form.name);
+    });
+}
+
+// Runs `body` on each instruction set with f16 rows, and with each kind of packed weights that it multiplies.
+void for_each_form(const std::function<void(const Form& form, const std::string& name)>& body) {
+    for_each_isa([&](const char* isa) { body({GGML_TYPE_F16}, isa); });
+    for_each_packed_form(body);
 }
 
 }  // namespace
 
 TEST("gemm: every geometry agrees with the plain sums") {
     for_each_isa([](const char* isa) {
-        for (const Shape& shape : kShapes) check_shape(shape, GGML_TYPE_F32, isa);
-        for (const Shape& shape : kShapes) check_shape(shape, GGML_TYPE_F16, isa);
+        for (const Shape& shape : kShapes) check_shape(shape, {GGML_TYPE_F32}, isa);
+        for (const Shape& shape : kShapes) check_shape(shape, {GGML_TYPE_F16}, isa);
     });
+}
+
+TEST("gemm: packed weights agree with the plain sums over what was packed") {
+    for_each_packed_form([](const Form& form, const std::string& name) {
+        for (const Shape& shape : kShapes) check_shape(shape, form, name.c_str());
+        check_shape({"3x3, several blocks", conv(1, 6, 5, 3, 1, 1, 1, 1), 1300, 130}, form, name.c_str());
+    });
+}
+
+TEST("gemm: sums of the largest int8 values are exact") {
+    for_each_isa([](const char* isa) {
+        if (!can_multiply(Packing::i8)) return;
+        const Form form{GGML_TYPE_F32, Packing::i8, Format::f32, "int8"};
+        // Whole numbers times scales of one: a sum is 127 * 127 * c or so, which a float holds.
+        const Shape shape{"largest values", linear(7), 1024, 70};
+        // Rows of 127, of -127, and of both in turn.
+        const auto extremes = [&](int64_t rows) {
+            std::vector<float> values(static_cast<size_t>(rows * shape.c));
+            for (size_t i = 0; i < values.size(); ++i) {
+                const size_t row = i / static_cast<size_t>(shape.c);
+                values[i] = (row % 3 == 2 ? i % 2 : row % 2) ? -127.0f : 127.0f;
+            }
+            return values;
+        };
+        const std::vector<float> w = extremes(shape.n), x = extremes(7);
+        Problem p(shape, form, 7);
+        p.pack(shape, form, w);
+        p.x = convert(x, shape.c, shape.c, Format::i8);
+        p.args.x = p.x.data(), p.args.bias = nullptr;
+        CHECK(same_bytes(p.run().data(), p.reference().data(), p.y_size), isa);
+    });
+}
+
+TEST("gemm: packed weights are the weights, to their precision") {
+    const int64_t taps = 9, c = 64, n = 70, k = taps * c;
+    const std::vector<float> values = normals(n * k, 4);
+    for (const Packing packing : {Packing::bf16, Packing::i8, Packing::winograd}) {
+        std::vector<char> data(PackedLayout(packing, n, taps, c).size);
+        for (int64_t row = 0; row < n; row += kPanel)
+            pack_rows(packing, values.data() + row * k, n, taps, c, row, std::min(kPanel, n - row), data.data());
+        std::vector<float> row(static_cast<size_t>(k));
+        for (int64_t i = 0; i < n; ++i) {
+            unpack_row({GGML_TYPE_F32, data.data(), 0, n, taps, c, packing}, i, row.data());
+            const double e = relative_error(row.data(), values.data() + i * k, k);
+            CHECK(e < (packing == Packing::bf16 ? 2e-3 : 1e-2), "row ", i, ": ", e);
+        }
+    }
+}
+
+TEST("gemm: Winograd's convolution is exact where its transforms are") {
+    if (!can_multiply(Packing::winograd)) return;
+    // Small whole numbers, and weights that the transform divides by four: nothing is rounded.
+    for (const GemmGeometry& geometry : {conv(2, 9, 7, 3, 1, 1, 1, 1), conv(1, 30, 34, 3, 1, 1, 1, 1),
+                                         conv(2, 5, 6, 3, 1, 1, 1, 2), cut(conv(2, 4, 5, 3, 1, 1, 1, 2))}) {
+        const Shape shape{"whole numbers", geometry, 96, 72};
+        std::vector<float> values = normals(shape.n * 9 * shape.c, 8);
+        for (float& value : values) value = 4 * std::round(value);
+        std::vector<float> x = normals(geometry.batch * geometry.height * geometry.width * shape.c, 9);
+        for (float& value : x) value = std::round(value);
+        std::vector<std::vector<float>> results;
+        for (const Packing packing : {Packing::winograd, Packing::bf16}) {
+            Problem p(shape, {GGML_TYPE_F32, packing, Format::f32, ""}, 7);
+            p.pack(shape, {GGML_TYPE_F32, packing, Format::f32, ""}, values);
+            p.x = convert(x, shape.c, shape.c, Format::bf16);
+            p.args.x = p.x.data(), p.args.bias = nullptr;
+            results.push_back(p.run());
+        }
+        CHECK(same_bytes(results[0].data(), results[1].data(), int64_t(results[0].size())), geometry.height, " x ",
+              geometry.width);
+    }
+}
+
+TEST("gemm: Winograd's convolution agrees with the direct one in bf16") {
+    if (!can_multiply(Packing::winograd)) return;
+    const Shape shape{"", conv(2, 16, 16, 3, 1, 1, 1, 1), 320, 128};
+    const std::vector<float> values = normals(shape.n * 9 * shape.c, 8, 1.0f / std::sqrt(9.0f * 320));
+    Problem exact(shape, {}, 7), direct(shape, {GGML_TYPE_F32, Packing::bf16, Format::f32, ""}, 7),
+        winograd(shape, {GGML_TYPE_F32, Packing::winograd, Format::f32, ""}, 7);
+    exact.pack(shape, {}, values);
+    direct.pack(shape, {GGML_TYPE_F32, Packing::bf16, Format::f32, ""}, values);
+    winograd.pack(shape, {GGML_TYPE_F32, Packing::winograd, Format::f32, ""}, values);
+    const std::vector<float> truth = exact.run();
+    const double direct_error = error(direct, direct.run(), truth),
+                 winograd_error = error(winograd, winograd.run(), truth);
+    CHECK(direct_error < 3e-3, direct_error);
+    CHECK(winograd_error < 5e-3, winograd_error);
 }
 
 TEST("gemm: every weight type agrees with the plain sums over the same weights") {
     for_each_isa([](const char* isa) {
         for (ggml_type type :
              {GGML_TYPE_BF16, GGML_TYPE_Q8_0, GGML_TYPE_Q4_0, GGML_TYPE_Q5_1, GGML_TYPE_Q4_K, GGML_TYPE_Q6_K}) {
-            check_shape({"linear, long sum", linear(11), 5120, 72}, type, isa);
-            check_shape({"3x3, 256", conv(1, 5, 4, 3, 1, 1, 1, 1), 256, 65}, type, isa);
+            check_shape({"linear, long sum", linear(11), 5120, 72}, {type}, isa);
+            check_shape({"3x3, 256", conv(1, 5, 4, 3, 1, 1, 1, 1), 256, 65}, {type}, isa);
         }
         for (ggml_type type : {GGML_TYPE_BF16, GGML_TYPE_Q8_0, GGML_TYPE_Q4_0}) {
-            check_shape({"linear 320", linear(7), 320, 100}, type, isa);
-            check_shape({"3x3, 320", conv(1, 4, 4, 3, 1, 1, 1, 1), 320, 10}, type, isa);
+            check_shape({"linear 320", linear(7), 320, 100}, {type}, isa);
+            check_shape({"3x3, 320", conv(1, 4, 4, 3, 1, 1, 1, 1), 320, 10}, {type}, isa);
         }
     });
 }
 
 TEST("gemm: the residual may be y itself") {
-    for_each_isa([](const char* isa) {
+    for_each_form([](const Form& form, const std::string& name) {
         for (const Shape& shape : kShapes) {
-            Problem p(shape, GGML_TYPE_F16, 21);
+            if (!fits(form, shape)) continue;
+            Problem p(shape, form, 21);
             p.args.residual = p.residual.data();
             const std::vector<float> apart = p.run();
-            std::vector<float> y = p.residual;
+            std::vector<char> y = p.residual;
             p.args.y = y.data(), p.args.residual = y.data();
             run_tasks(gemm_tasks(p.args), gemm_task, p.args);
-            CHECK(same_bytes(y.data(), apart.data(), p.y_size), isa, " ", shape.name);
+            const std::vector<float> together = p.read(reinterpret_cast<const float*>(y.data()));
+            CHECK(same_bytes(together.data(), apart.data(), p.y_size), name, " ", shape.name);
         }
     });
 }
 
 TEST("gemm: the bytes depend neither on the order of tasks nor on the batch") {
-    for_each_isa([](const char* isa) {
+    for_each_form([](const Form& form, const std::string& name) {
         for (const Shape& shape : kShapes) {
-            Problem p(shape, GGML_TYPE_F16, 3);
+            if (!fits(form, shape)) continue;
+            Problem p(shape, form, 3);
             p.args.residual = p.residual.data();
             const std::vector<float> all = p.run();
-            CHECK(same_bytes(all.data(), p.run(true).data(), p.y_size), isa, " ", shape.name, " backwards");
-            const int64_t batch = p.args.geometry.batch, whole = p.y_size;
-            const int64_t in = int64_t(p.x.size()) / batch;
+            CHECK(same_bytes(all.data(), p.run(true).data(), p.y_size), name, " ", shape.name, " backwards");
+            const int64_t batch = p.args.geometry.batch;
+            const size_t in = p.x.size() / batch, out = p.residual.size() / batch;
             p.args.geometry.batch = 1;
             p.y_size /= batch;
             for (int64_t b = 0; b < batch; ++b) {
                 p.args.x = p.x.data() + b * in;
-                p.args.residual = p.residual.data() + b * p.y_size;
-                CHECK(same_bytes(all.data() + b * p.y_size, p.run().data(), p.y_size), isa, " ", shape.name,
-                      " picture ", b, whole);
+                p.args.residual = p.residual.data() + b * out;
+                CHECK(same_bytes(all.data() + b * p.y_size, p.run().data(), p.y_size), name, " ", shape.name,
+                      " picture ", b);
             }
         }
     });
 }
 
 TEST("gemm: the bytes do not depend on threads") {
-    for_each_isa([](const char* isa) {
-        Problem p({"", conv(2, 24, 24, 3, 1, 1, 1, 1), 64, 200}, GGML_TYPE_Q8_0, 3);
+    for_each_form([](const Form& form, const std::string& name) {
+        Problem p({"", conv(2, 24, 24, 3, 1, 1, 1, 1), 64, 200}, form, 3);
         const std::vector<float> alone = p.run();
-        std::vector<float> y(alone.size());
+        Guarded y(p.y_size);
         p.args.y = y.data();
         CHECK(gemm_tasks(p.args) >= 8, gemm_tasks(p.args));
         run_threads(4, gemm_tasks(p.args), gemm_task, p.args);
-        CHECK(same_bytes(alone.data(), y.data(), p.y_size), isa);
+        CHECK(same_bytes(alone.data(), p.read(y.data()).data(), p.y_size), name);
     });
 }
 
 TEST("gemm: a row's bytes do not depend on the rows beside it") {
-    for_each_isa([](const char* isa) {
-        Problem p({"", linear(1200), 96, 70}, GGML_TYPE_BF16, 5);
+    for_each_form([](const Form& form, const std::string& name) {
+        if (!fits(form, {"", linear(1200), 96, 70})) return;
+        Problem p({"", linear(1200), 96, 70}, form, 5);
         const std::vector<float> all = p.run();
         p.args.geometry = linear(1);
         p.y_size = p.args.y_stride;
         for (int64_t row : {0, 1, 5, 6, 7, 595, 1199}) {
-            p.args.x = p.x.data() + row * p.args.x_stride;
-            CHECK(same_bytes(all.data() + row * p.y_size, p.run().data(), p.y_size), isa, " row ", row);
+            p.args.x = p.x.data() + row * p.row_size;
+            CHECK(same_bytes(all.data() + row * p.y_size, p.run().data(), p.y_size), name, " row ", row);
         }
     });
 }
 
-TEST("gemm: weights that hold no numbers and kernels that do not fit are refused") {
-    Problem p({"", linear(2), 32, 4}, GGML_TYPE_F32, 5);
-    GemmArgs numbers = p.args, taps = p.args, large = p.args;
+TEST("gemm: weights that hold no numbers, kernels and formats that do not fit are refused") {
+    Problem p({"", linear(2), 32, 4}, {GGML_TYPE_F32}, 5);
+    GemmArgs numbers = p.args, taps = p.args, large = p.args, format = p.args, packed = p.args;
     numbers.weights.type = GGML_TYPE_I32;
     taps.weights.taps = 4;
     large.geometry.kernel = 8, large.weights.taps = 64;
+    format.y_format = Format::bf16;
+    packed.weights.packing = Packing::i8;
     CHECK(error_code([&] { gemm_tasks(numbers); }) == "UNSUPPORTED_TYPE");
     CHECK(error_code([&] { gemm_tasks(taps); }) == "INVALID_ARGUMENT");
     CHECK(error_code([&] { gemm_tasks(large); }) == "INVALID_ARGUMENT");
+    CHECK(error_code([&] { gemm_tasks(format); }) == "INVALID_ARGUMENT");
+    set_isa(Isa::scalar);
+    CHECK(error_code([&] { gemm_tasks(packed); }) == "UNSUPPORTED_TYPE");
+    set_isa(best_isa());
 }

@@ -1,6 +1,7 @@
 // GroupNorm and LayerNorm against their definitions, with means that would ruin a careless variance.
 #include "native/kernels/norm/norm.h"
 
+#include "native/test/kernels/formats.h"
 #include "native/test/kernels/support.h"
 
 using namespace nd::kernels;
@@ -129,6 +130,82 @@ TEST("norm: LayerNorm agrees with its definition") {
             }
         }
     });
+}
+
+TEST("norm: GroupNorm agrees with its definition in every format, whatever the order of tasks") {
+    for_each_isa([](const char* isa) {
+        for (const Shape& shape : kShapes) {
+            const int64_t rows = shape.batch * shape.pixels;
+            Problem p(shape, 2.0f, 0.5f, shape.channels % 64 == 0);
+            for (Format from : {Format::f32, Format::bf16}) {
+                GuardedRows x(from, p.x, shape.channels);
+                for (Format to : {Format::f32, Format::bf16, Format::i8}) {
+                    GuardedRows y(to, rows, shape.channels), expected(to, rows, shape.channels);
+                    GuardedRows backwards(to, rows, shape.channels);
+                    p.args.x = x.data(), p.args.x_format = from, p.args.y_format = to;
+                    p.args.y = expected.data();
+                    group_norm_reference(p.args);
+                    p.args.y = y.data();
+                    p.passes(false);
+                    p.args.y = backwards.data();
+                    p.passes(true);
+                    const std::string wrong = y.difference(expected, 1e-6);
+                    CHECK(wrong.empty(), isa, " ", shape.pixels, " x ", shape.channels, " ", format_name(from), " to ",
+                          format_name(to), ": ", wrong);
+                    CHECK(y.same(backwards), isa, " ", shape.pixels, " x ", shape.channels, " ", format_name(to));
+                }
+            }
+        }
+    });
+}
+
+TEST("norm: LayerNorm agrees with its definition in every format") {
+    for_each_isa([](const char* isa) {
+        for (int64_t channels : {1, 3, 5, 16, 31, 63, 77, 320, 1280, 40000}) {
+            const int64_t rows = channels > 2000 ? 2 : 150;
+            const std::vector<float> gamma = normals(channels, 9), beta = normals(channels, 10);
+            for (Format from : {Format::f32, Format::bf16}) {
+                GuardedRows x(from, normals(rows * channels, 8, 1.5f, 0.5f), channels);
+                for (Format to : {Format::f32, Format::bf16, Format::i8}) {
+                    for (bool affine : {true, false}) {
+                        GuardedRows y(to, rows, channels), expected(to, rows, channels);
+                        LayerNormArgs args{x.data(),        rows, channels, 1e-5f, nullptr, nullptr,
+                                           expected.data(), from, to};
+                        if (affine) args.gamma = gamma.data(), args.beta = beta.data();
+                        layer_norm_reference(args);
+                        args.y = y.data();
+                        run_tasks(layer_norm_tasks(args), layer_norm_task, args, true);
+                        const std::string wrong = y.difference(expected, 1e-6);
+                        CHECK(wrong.empty(), isa, " ", channels, " ", format_name(from), " to ", format_name(to), ": ",
+                              wrong);
+                    }
+                }
+            }
+        }
+    });
+}
+
+TEST("norm: bf16 in place") {
+    for_each_isa([](const char* isa) {
+        Problem p({2, 100, 2560, 32}, 2.0f, 0.5f, true);
+        GuardedRows x(Format::bf16, p.x, 2560), y(Format::bf16, 200, 2560);
+        p.args.x_format = p.args.y_format = Format::bf16;
+        p.args.x = x.data(), p.args.y = y.data();
+        p.passes(false);
+        p.args.y = x.data();
+        p.passes(false);
+        CHECK(x.same(y) && x.intact(), isa);
+    });
+}
+
+TEST("norm: maps that are i8 are refused") {
+    GroupNormArgs group;
+    group.pixels = 4, group.channels = 32, group.x_format = Format::i8;
+    CHECK(error_code([&] { group_norm_sums_tasks(group); }) == "INVALID_ARGUMENT");
+    CHECK(error_code([&] { group_norm_apply_tasks(group); }) == "INVALID_ARGUMENT");
+    LayerNormArgs layer;
+    layer.rows = layer.channels = 4, layer.x_format = Format::i8;
+    CHECK(error_code([&] { layer_norm_tasks(layer); }) == "INVALID_ARGUMENT");
 }
 
 TEST("norm: groups that do not divide the channels are refused") {

@@ -1,6 +1,7 @@
 // Activations, gates and concatenation against their definitions.
 #include "native/kernels/pointwise/pointwise.h"
 
+#include "native/test/kernels/formats.h"
 #include "native/test/kernels/support.h"
 
 using namespace nd::kernels;
@@ -17,9 +18,9 @@ const Kind kKinds[] = {{Activation::silu, "silu"},
                        {Activation::gelu_tanh, "gelu_tanh"},
                        {Activation::quick_gelu, "quick_gelu"}};
 
-std::vector<float> activate(ActivationArgs args, const std::vector<float>& x, bool backwards = false) {
+std::vector<float> activate(Activation kind, const std::vector<float>& x, int64_t channels, bool backwards = false) {
     Guarded y(static_cast<int64_t>(x.size()));
-    args.x = x.data(), args.y = y.data(), args.size = y.size();
+    const ActivationArgs args{kind, x.data(), y.data(), y.size() / channels, channels};
     run_tasks(activation_tasks(args), activation_task, args, backwards);
     CHECK(y.intact());
     return {y.data(), y.data() + y.size()};
@@ -35,8 +36,9 @@ TEST("pointwise: activations agree with their definitions") {
     for_each_isa([&](const char* isa) {
         for (const Kind& kind : kKinds) {
             std::vector<float> expected(x.size());
-            activation_reference({kind.kind, x.data(), expected.data(), int64_t(x.size())});
-            const std::vector<float> got = activate({kind.kind}, x);
+            const auto size = static_cast<int64_t>(x.size());
+            activation_reference({kind.kind, x.data(), expected.data(), 1, size});
+            const std::vector<float> got = activate(kind.kind, x, size);
             for (size_t i = 0; i < x.size(); ++i) {
                 const double error = std::abs(double(got[i]) - expected[i]);
                 const double scale = std::max(1e-30 * std::abs(double(x[i])), std::min(1.0, std::abs(double(x[i]))));
@@ -50,20 +52,50 @@ TEST("pointwise: activations agree with their definitions") {
 }
 
 TEST("pointwise: activations propagate NaN, work in place, and know no order or neighbours") {
-    const std::vector<float> x = normals(100003, 1, 3.0f);
+    const int64_t channels = 77, rows = 1300;
+    const std::vector<float> x = normals(rows * channels, 1, 3.0f);
     for_each_isa([&](const char* isa) {
         for (const Kind& kind : kKinds) {
-            const std::vector<float> got = activate({kind.kind}, x);
-            CHECK(same_bytes(got.data(), activate({kind.kind}, x, true).data(), got.size()), isa, " ", kind.name);
+            const std::vector<float> got = activate(kind.kind, x, channels);
+            CHECK(same_bytes(got.data(), activate(kind.kind, x, channels, true).data(), got.size()), isa, " ",
+                  kind.name);
             std::vector<float> y = x;
-            const ActivationArgs args{kind.kind, y.data(), y.data(), int64_t(y.size())};
+            const ActivationArgs args{kind.kind, y.data(), y.data(), rows, channels};
             run_tasks(activation_tasks(args), activation_task, args);
             CHECK(same_bytes(got.data(), y.data(), got.size()), isa, " ", kind.name, " in place");
-            for (int64_t i : {0, 1, 15, 100002}) {
-                const std::vector<float> one = activate({kind.kind}, {x[i]});
+            for (int64_t i : {0, 1, 15, 76, 100099}) {
+                const std::vector<float> one = activate(kind.kind, {x[i]}, 1);
                 CHECK(same_bytes(one.data(), &got[i], 1), isa, " ", kind.name, " at ", i);
             }
-            CHECK(std::isnan(activate({kind.kind}, {NAN, 1.0f})[0]), isa, " ", kind.name);
+            CHECK(std::isnan(activate(kind.kind, {NAN, 1.0f}, 2)[0]), isa, " ", kind.name);
+        }
+    });
+}
+
+TEST("pointwise: activations and GEGLU agree with their definitions in every format") {
+    for_each_isa([](const char* isa) {
+        for (int64_t channels : {1, 2, 3, 16, 31, 37, 320, 1283, 40000}) {
+            const int64_t rows = channels > 2000 ? 3 : 97;
+            for (Format from : {Format::f32, Format::bf16}) {
+                GuardedRows x(from, normals(rows * channels * 2, 9, 2.0f), channels * 2);
+                for (Format to : {Format::f32, Format::bf16, Format::i8}) {
+                    GuardedRows y(to, rows, channels), expected(to, rows, channels);
+                    geglu_reference({x.data(), expected.data(), rows, channels, from, to});
+                    const GegluArgs gate{x.data(), y.data(), rows, channels, from, to};
+                    run_tasks(geglu_tasks(gate), geglu_task, gate, true);
+                    std::string wrong = y.difference(expected, 3e-7);
+                    CHECK(wrong.empty(), isa, " geglu ", channels, " ", format_name(from), " to ", format_name(to),
+                          ": ", wrong);
+                    for (const Kind& kind : kKinds) {
+                        activation_reference({kind.kind, x.data(), expected.data(), rows, channels, from, to});
+                        const ActivationArgs args{kind.kind, x.data(), y.data(), rows, channels, from, to};
+                        run_tasks(activation_tasks(args), activation_task, args, true);
+                        wrong = y.difference(expected, 3e-7);
+                        CHECK(wrong.empty(), isa, " ", kind.name, " ", channels, " ", format_name(from), " to ",
+                              format_name(to), ": ", wrong);
+                    }
+                }
+            }
         }
     });
 }
@@ -85,17 +117,42 @@ TEST("pointwise: GEGLU agrees with its definition") {
     });
 }
 
-TEST("pointwise: concatenation puts a's channels before b's") {
-    for (auto [a, b] : {std::pair<int64_t, int64_t>{1, 1}, {3, 5}, {320, 640}, {20000, 20000}}) {
-        const int64_t rows = 70;
-        const std::vector<float> left = normals(rows * a, 1), right = normals(rows * b, 2);
-        Guarded y(rows * (a + b));
-        const ConcatArgs args{left.data(), right.data(), y.data(), rows, a, b};
-        run_tasks(concat_tasks(args), concat_task, args, true);
-        CHECK(y.intact());
-        for (int64_t row = 0; row < rows; ++row) {
-            CHECK(same_bytes(y.data() + row * (a + b), left.data() + row * a, a), a, " ", b);
-            CHECK(same_bytes(y.data() + row * (a + b) + a, right.data() + row * b, b), a, " ", b);
+TEST("pointwise: concatenation puts a's channels before b's, in the formats asked for") {
+    const auto map = [](Format format, int64_t rows, int64_t channels, uint64_t seed) {
+        return GuardedRows(format, normals(rows * channels, seed), channels);
+    };
+    for_each_isa([&](const char* isa) {
+        for (auto [a, b] : {std::pair<int64_t, int64_t>{1, 1}, {3, 5}, {320, 640}, {20000, 20000}}) {
+            const int64_t rows = 70;
+            for (int formats = 0; formats < 8; ++formats) {
+                const auto format = [=](int bit) { return formats >> bit & 1 ? Format::bf16 : Format::f32; };
+                GuardedRows left = map(format(0), rows, a, 1), right = map(format(1), rows, b, 2);
+                GuardedRows y(format(2), rows, a + b), expected(format(2), rows, a + b);
+                const ConcatArgs args{left.data(), right.data(), y.data(), rows, a, b, format(0), format(1), format(2)};
+                run_tasks(concat_tasks(args), concat_task, args, true);
+                const std::vector<double> l = left.values(), r = right.values();
+                std::vector<double> both;
+                for (int64_t row = 0; row < rows; ++row) {
+                    both.insert(both.end(), l.begin() + row * a, l.begin() + (row + 1) * a);
+                    both.insert(both.end(), r.begin() + row * b, r.begin() + (row + 1) * b);
+                }
+                write_rows_reference(both, expected.data(), format(2), rows, a + b);
+                CHECK(y.same(expected) && y.intact(), isa, " ", a, " ", b, " ", formats);
+            }
         }
+    });
+}
+
+TEST("pointwise: maps that are i8 and may not be are refused") {
+    ActivationArgs activation;
+    activation.x_format = Format::i8;
+    CHECK(error_code([&] { activation_tasks(activation); }) == "INVALID_ARGUMENT");
+    GegluArgs gate;
+    gate.x_format = Format::i8;
+    CHECK(error_code([&] { geglu_tasks(gate); }) == "INVALID_ARGUMENT");
+    for (Format ConcatArgs::*format : {&ConcatArgs::a_format, &ConcatArgs::b_format, &ConcatArgs::y_format}) {
+        ConcatArgs args;
+        args.*format = Format::i8;
+        CHECK(error_code([&] { concat_tasks(args); }) == "INVALID_ARGUMENT");
     }
 }

@@ -90,6 +90,20 @@ TEST("model file: files that are no models say what they are") {
     THROWN("FILE_NOT_FOUND", ModelFile::open(std::string("a\0b", 3)));
 }
 
+TEST("model file: a UNet's own folder, as DDPM pipelines are") {
+    const TemporaryFolder folder;
+    const std::string weights = safetensors({zeros("mid_block.attentions.0.query.weight", {2, 2})});
+    folder.write("diffusion_pytorch_model.safetensors", weights);
+    THROWN("UNKNOWN_ARCHITECTURE", ModelFile::open(folder.path()));
+    folder.write("config.json", R"({"_class_name":"AutoencoderKL"})");
+    THROWN("UNKNOWN_ARCHITECTURE", ModelFile::open(folder.path()));
+    folder.write("config.json", R"({"_class_name":"UNet2DModel","freq_shift":1})");
+    folder.write("scheduler_config.json", R"({"clip_sample":false})");
+    const ModelFile model = ModelFile::open(folder.path());
+    CHECK(model.format() == "diffusers" && model.find("unet.mid_block.attentions.0.to_q.weight"));
+    CHECK(model.config()["unet"]["freq_shift"] == 1 && model.config()["scheduler"]["clip_sample"] == false);
+}
+
 TEST("model file: a diffusers folder") {
     const TemporaryFolder folder;
     folder.write("model_index.json", R"({"_class_name":"StableDiffusionPipeline"})");

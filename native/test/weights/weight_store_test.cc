@@ -1,4 +1,4 @@
-// Loading weights: every number format, the order of convolutions, and what goes wrong.
+// Loading weights as rows: every number format, the order of convolutions, and what goes wrong.
 #include "native/weights/weight_store.h"
 
 #include <../src/ggml-backend-impl.h>  // relative to ggml's include folder: to make a buffer type that fails
@@ -62,6 +62,7 @@ LoadOptions with_precision(const std::string& precision, int threads = 1) {
     LoadOptions options;
     options.precision = precision;
     options.threads = threads;
+    options.pack = false;
     return options;
 }
 
@@ -209,6 +210,19 @@ TEST("weight store: vectors are f32, tables keep f32, f16 and bf16") {
         CHECK(relative_error(to_floats(v), values) < 0.01 && relative_error(to_floats(t), values) < 0.01,
               ggml_type_name(type));
         CHECK(t->ne[0] == 32 && t->ne[1] == 2);
+    }
+}
+
+TEST("weight store: a vocabulary's table is quantised where weights are") {
+    const std::vector<float> values = noise(4096 * 32);
+    const std::string file = safetensors({floats("unet.t", {4096, 32}, values)});
+    for (const auto& [precision, type] :
+         {std::pair{"f16", GGML_TYPE_F32}, {"q8_0", GGML_TYPE_Q8_0}, {"q4_0", GGML_TYPE_Q8_0}}) {
+        const Opened opened(file);
+        WeightStore store(opened.file, with_precision(precision));
+        const ggml_tensor* t = store.table("unet.t", 4096, 32);
+        store.load(cpu());
+        CHECK(t->type == type && relative_error(to_floats(t), values) < 0.01, precision, ": ", ggml_type_name(t->type));
     }
 }
 

@@ -6,9 +6,10 @@ import { eulerAncestral } from '../../../lib/sampling/samplers/euler-ancestral';
 import type { Sampler } from '../../../lib/sampling/types';
 import { largestError } from '../close';
 import { denoiseGaussian } from '../gaussian';
-import { collect, errorRatio, followDiffusers } from './harness';
+import { collect, errorRatio, followDiffusers, followFullLoops } from './harness';
 
 followDiffusers(t, 'ddim');
+followFullLoops(t, 'ddim');
 
 t.test('is of first order: half the step, half the error', async (t) => {
   const ratio = await errorRatio(ddim);

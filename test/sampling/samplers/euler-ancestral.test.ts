@@ -1,12 +1,12 @@
 import t from 'tap';
-import { philoxNoise } from '../../../lib/sampling/noise';
 import { euler } from '../../../lib/sampling/samplers/euler';
 import { eulerAncestral } from '../../../lib/sampling/samplers/euler-ancestral';
 import { largestError } from '../close';
-import { denoiseGaussian, deviation, geometric, mean } from '../gaussian';
-import { collect, followDiffusers } from './harness';
+import { denoiseGaussian } from '../gaussian';
+import { collect, followDiffusers, followReferences, leadsToTheData } from './harness';
 
 followDiffusers(t, 'euler_a');
+followReferences(t, 'euler_a');
 
 t.test('with eta 0 it is Euler and draws no noise', async (t) => {
   const noise = () => {
@@ -28,15 +28,4 @@ t.test('a negative eta is refused', async (t) => {
   });
 });
 
-t.test('small steps lead to the distribution of the data', async (t) => {
-  const [count, steps, from, to] = [8000, 400, 20, 0.05];
-  const source = philoxNoise(3);
-  const start = source.normal(count).map((value) => value * from);
-  const options = { noise: () => source.normal(count) };
-  const taken = await collect(eulerAncestral(denoiseGaussian, start, geometric(steps, from, to), options));
-  const end = Array.from(taken[steps - 1].x);
-  const endMean = end.reduce((sum, value) => sum + value, 0) / count;
-  const endDeviation = Math.sqrt(end.reduce((sum, value) => sum + (value - endMean) ** 2, 0) / count);
-  t.ok(Math.abs(endMean - mean) < 0.02, `mean ${endMean}`);
-  t.ok(Math.abs(endDeviation / Math.hypot(deviation, to) - 1) < 0.03, `deviation ${endDeviation}`);
-});
+leadsToTheData(t, eulerAncestral, 400);

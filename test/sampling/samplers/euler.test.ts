@@ -1,8 +1,10 @@
 import t from 'tap';
 import { euler } from '../../../lib/sampling/samplers/euler';
-import { errorRatio, followDiffusers } from './harness';
+import { errorRatio, followDiffusers, followFullLoops, followReferences } from './harness';
 
 followDiffusers(t, 'euler');
+followReferences(t, 'euler');
+followFullLoops(t, 'euler');
 
 t.test('is of first order: half the step, half the error', async (t) => {
   const ratio = await errorRatio(euler);

@@ -1,0 +1,150 @@
+/** What the subcommands that draw pictures share: options, loading, progress, saving, and what they say at the end. */
+import path from 'node:path';
+import type { PipelineOptions } from '../pipeline/pipeline';
+import type { SamplingRequest } from '../pipeline/sampling-request';
+import type { UnconditionalResult } from '../pipeline/unconditional';
+import { type SamplerName, samplers } from '../sampling/samplers/index';
+import { type ScheduleName, schedules } from '../sampling/schedules';
+import { createProgress } from './progress';
+import { numberOption, UsageError } from './usage';
+
+export const drawingOptions = {
+  output: { type: 'string', short: 'o', default: 'out.png' },
+  model: { type: 'string', short: 'm' },
+  width: { type: 'string' },
+  height: { type: 'string' },
+  steps: { type: 'string' },
+  sampler: { type: 'string' },
+  schedule: { type: 'string' },
+  seed: { type: 'string' },
+  subseed: { type: 'string' },
+  'subseed-strength': { type: 'string' },
+  rng: { type: 'string' },
+  eta: { type: 'string' },
+  precision: { type: 'string' },
+  threads: { type: 'string' },
+  'memory-budget-mb': { type: 'string' },
+  json: { type: 'boolean', default: false },
+  quiet: { type: 'boolean', default: false },
+} as const;
+
+/** The options' texts as parseArgs gives them. */
+export type DrawingValues = { output: string; json: boolean; quiet: boolean } & {
+  [name in Exclude<keyof typeof drawingOptions, 'output' | 'json' | 'quiet'>]?: string;
+};
+
+export const drawingHelp = `\
+      --width N, --height N  pixels
+      --steps N              sampling steps
+      --sampler NAME         ${list(Object.keys(samplers))}
+      --schedule NAME        ${list(Object.keys(schedules))}
+      --seed N               the same seed gives the same picture
+      --subseed N            of a variation of that picture
+      --subseed-strength X   how far it goes, 0 to 1
+      --rng NAME             philox or torch
+      --eta X                stochasticity of the samplers that have one
+      --precision NAME       auto, f32, f16, bf16, q8_0, q4_0, q4_k ...
+      --threads N            compute threads
+      --memory-budget-mb N   compute buffers; above it pictures are decoded in tiles
+      --json                 one JSON object on stdout, no progress bar
+      --quiet                no progress bar, no summary`;
+
+/** What was drawn, and what --json tells of it beside files and seconds. */
+export interface Drawn extends UnconditionalResult {
+  facts?: Record<string, unknown>;
+  /** A sentence for stderr. */
+  warning?: string;
+}
+
+/** What the options say of a request; throws UsageError. */
+export function samplingRequest(values: DrawingValues): Omit<SamplingRequest, 'onStep' | 'signal' | 'latents'> {
+  if (!/\.(png|jpe?g|webp)$/i.test(values.output)) {
+    const expected = 'a file name that ends in .png, .jpg, .jpeg or .webp';
+    throw new UsageError(`--output: expected ${expected}, got '${values.output}'`);
+  }
+  return {
+    width: numberOption('width', values.width),
+    height: numberOption('height', values.height),
+    steps: numberOption('steps', values.steps),
+    sampler: values.sampler as SamplerName,
+    schedule: values.schedule as ScheduleName,
+    seed: seedOption('seed', values.seed),
+    subseed: seedOption('subseed', values.subseed),
+    subseedStrength: numberOption('subseed-strength', values['subseed-strength']),
+    rng: values.rng as 'philox',
+    eta: numberOption('eta', values.eta),
+  };
+}
+
+/** Loads a pipeline, draws with it, saves the pictures, and says so. */
+export async function draw<P extends AsyncDisposable>(
+  values: DrawingValues,
+  signal: AbortSignal,
+  load: (model: string | undefined, options: PipelineOptions) => Promise<P>,
+  generate: (pipeline: P, onStep: NonNullable<SamplingRequest['onStep']>) => Promise<Drawn>,
+): Promise<void> {
+  const progress = values.json || values.quiet ? { update() {}, clear() {} } : createProgress();
+  const budget = numberOption('memory-budget-mb', values['memory-budget-mb']);
+  const threads = numberOption('threads', values.threads);
+  const started = performance.now();
+  try {
+    await using pipeline = await load(values.model, {
+      precision: values.precision,
+      threads,
+      memoryBudgetBytes: budget === undefined ? undefined : budget * 2 ** 20,
+      onProgress: (fraction) => progress.update('loading ', fraction, 1),
+      signal,
+    });
+    const loaded = performance.now();
+    const drawn = await generate(pipeline, ({ step, steps }) => progress.update('sampling', step, steps));
+    const seconds = { load: (loaded - started) / 1000, draw: (performance.now() - loaded) / 1000 };
+    const files = await save(drawn.images, values.output);
+    progress.clear();
+    if (values.json) printJson(drawn, files, seconds);
+    else if (!values.quiet) printSummary(drawn, files, seconds);
+  } finally {
+    progress.clear();
+  }
+}
+
+interface Seconds {
+  load: number;
+  draw: number;
+}
+
+function printJson({ images, seeds, facts }: Drawn, files: string[], seconds: Seconds): void {
+  const { width, height } = images[0];
+  const pictures = files.map((file, i) => ({ file, seed: Number(seeds[i]), width, height }));
+  console.log(JSON.stringify({ images: pictures, ...facts, seconds }));
+}
+
+function printSummary({ seeds, warning }: Drawn, files: string[], { load, draw }: Seconds): void {
+  if (warning) console.error(warning);
+  console.error(`${files.join(', ')}  (seed ${seeds[0]}, ${draw.toFixed(2)} s, loaded in ${load.toFixed(2)} s)`);
+}
+
+/** Several pictures become FILE-1.png, FILE-2.png ... */
+async function save(images: UnconditionalResult['images'], output: string): Promise<string[]> {
+  const { dir, name, ext } = path.parse(output);
+  const files = images.map((_, i) => (images.length === 1 ? output : path.join(dir, `${name}-${i + 1}${ext}`)));
+  await Promise.all(images.map((image, i) => image.save(files[i])));
+  return files;
+}
+
+/** A number, or a bigint beyond 2^53. */
+function seedOption(name: string, value: string | undefined): number | bigint | undefined {
+  if (value === undefined) return undefined;
+  if (!/^\d+$/.test(value)) throw new UsageError(`--${name}: expected a whole number, got '${value}'`);
+  return BigInt(value) <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : BigInt(value);
+}
+
+/** Names in lines of the help's second column. */
+function list(names: readonly string[]): string {
+  const lines = [''];
+  for (const [i, name] of names.entries()) {
+    const text = i + 1 < names.length ? `${name}, ` : name;
+    if (lines.at(-1)!.length + text.length > 70) lines.push('');
+    lines[lines.length - 1] += text;
+  }
+  return lines.map((line) => line.trimEnd()).join(`\n${' '.repeat(29)}`);
+}

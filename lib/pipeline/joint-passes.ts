@@ -1,0 +1,184 @@
+/** The UNet's passes: those of requests that are in flight together become one where they can. */
+import { setImmediate } from 'node:timers/promises';
+import { throwIfAborted } from '../model/cancellation';
+import type { Context, Model, PlanesShape } from '../model/model';
+
+/** A pass that a request asks for. */
+export interface AskedPass {
+  readonly context: Context;
+  /** f32 `[rows, tokens, width]`: what the context was made of. */
+  readonly embeddings: Float32Array;
+  /** f32 of `shape`, or `[rows, ...shape]` where each row has its own. */
+  readonly latents: Float32Array;
+  readonly shape: PlanesShape;
+  readonly timestep: number;
+  readonly signal?: AbortSignal;
+}
+
+interface Waiting {
+  readonly ask: AskedPass;
+  resolve(rows: Float32Array): void;
+  reject(error: unknown): void;
+}
+
+/** Latents in a joint pass, rows times pictures times their size: 8 of 64 x 64. It bounds the memory. */
+const mostLatents = 2 ** 15;
+
+/** Joint contexts kept at once, where the prompts of several requests change with the step. */
+const contextLimit = 8;
+
+/**
+ * Passes in the order in which they were asked for, one at a time. Those that wait with the same timestep and sizes are run as
+ * rows of one: no value of a row depends on the others, so nobody's bytes change. Requests that begin together
+ * and take the same steps come to go together; a request that joins later keeps its own steps, and takes turns.
+ */
+export class JointPasses {
+  private waiting_: Waiting[] = [];
+  private isRunning_ = false;
+  private readonly contexts_ = new Map<string, { members: readonly Context[]; context: Context }>();
+  private readonly ids_ = new WeakMap<Context, number>();
+  private nextId_ = 0;
+
+  constructor(private readonly model_: Pick<Model, 'predictNoise' | 'createContext'>) {}
+
+  /** f32 `[rows, ...shape]`, of the UNet's output channels. */
+  async predict(ask: AskedPass): Promise<Float32Array> {
+    throwIfAborted(ask.signal);
+    return new Promise((resolve, reject) => {
+      this.waiting_.push({ ask, resolve, reject });
+      if (!this.isRunning_) void this.run();
+    });
+  }
+
+  /** Gives back the memory of joint passes that a context took part in. */
+  forget(member: Context): void {
+    for (const [key, { members, context }] of this.contexts_) {
+      if (!members.includes(member)) continue;
+      this.contexts_.delete(key);
+      context.dispose();
+    }
+  }
+
+  private async run(): Promise<void> {
+    this.isRunning_ = true;
+    for (;;) {
+      await setImmediate(); // lets those ask who were in the last pass
+      const group = this.takeGroup();
+      if (group.length === 0) break;
+      await this.serve(group);
+    }
+    this.isRunning_ = false;
+  }
+
+  /** The one that waits the longest, and those that can go with it. */
+  private takeGroup(): Waiting[] {
+    const [first] = this.waiting_;
+    if (!first) return [];
+    const key = keyOf(first.ask);
+    let room = mostLatents;
+    const group = this.waiting_.filter(({ ask }) => {
+      const size = ask.context.rows * ask.shape[0] * ask.shape[2] * ask.shape[3];
+      const fits = ask === first.ask || (keyOf(ask) === key && size <= room);
+      if (fits) room -= size;
+      return fits;
+    });
+    this.waiting_ = this.waiting_.filter((waiting) => !group.includes(waiting));
+    return group;
+  }
+
+  private async serve(group: readonly Waiting[]): Promise<void> {
+    const alive = group.filter((waiting) => !rejectAborted(waiting));
+    if (alive.length > 1 && (await this.serveJointly(alive))) return;
+    for (const { ask, resolve, reject } of alive) {
+      const { latents, shape, timestep, context, signal } = ask;
+      await this.model_.predictNoise(latents, shape, timestep, context, signal).then(resolve, reject);
+    }
+  }
+
+  /** False where the joint pass could not be made, for lack of memory as a rule: then each gets its own pass, or its own error. */
+  private async serveJointly(group: readonly Waiting[]): Promise<boolean> {
+    const cancel = new AbortController();
+    // One's abort ends its own request alone; the pass ends with the last.
+    const onAbort = () => {
+      if (group.filter(rejectAborted).length === group.length) cancel.abort();
+    };
+    for (const { ask } of group) ask.signal?.addEventListener('abort', onAbort);
+    try {
+      const { shape, timestep } = group[0].ask;
+      const latents = concatenated(group.map(({ ask }) => perRow(ask)));
+      const context = await this.jointContext(
+        group.map(({ ask }) => ask),
+        cancel.signal,
+      );
+      const rows = await this.model_.predictNoise(latents, shape, timestep, context, cancel.signal);
+      const perContextRow = rows.length / context.rows;
+      let at = 0;
+      for (const { ask, resolve } of group) {
+        const end = at + ask.context.rows * perContextRow;
+        resolve(rows.slice(at, end));
+        at = end;
+      }
+      return true;
+    } catch {
+      return cancel.signal.aborted;
+    } finally {
+      for (const { ask } of group) ask.signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  private async jointContext(asks: readonly AskedPass[], signal: AbortSignal): Promise<Context> {
+    const members = asks.map(({ context }) => context);
+    const key = members.map((member) => this.idOf(member)).join();
+    const known = this.contexts_.get(key);
+    if (known) return known.context;
+    const rows = members.reduce((sum, member) => sum + member.rows, 0);
+    const embeddings = concatenated(asks.map((ask) => ask.embeddings));
+    const context = await this.model_.createContext(embeddings, rows, signal);
+    this.contexts_.set(key, { members, context });
+    if (this.contexts_.size > contextLimit) {
+      const [oldest, unused] = this.contexts_.entries().next().value!;
+      this.contexts_.delete(oldest);
+      unused.context.dispose();
+    }
+    return context;
+  }
+
+  private idOf(context: Context): number {
+    const known = this.ids_.get(context);
+    if (known !== undefined) return known;
+    this.ids_.set(context, this.nextId_);
+    return this.nextId_++;
+  }
+}
+
+function keyOf({ shape, timestep, embeddings, context }: AskedPass): string {
+  return `${shape} ${timestep} ${embeddings.length / context.rows}`;
+}
+
+/** Whether it was aborted. */
+function rejectAborted({ ask, reject }: Waiting): boolean {
+  try {
+    throwIfAborted(ask.signal);
+    return false;
+  } catch (error) {
+    reject(error);
+    return true;
+  }
+}
+
+/** The latents as each row sees them. */
+function perRow({ latents, shape, context }: AskedPass): Float32Array {
+  const size = shape.reduce((a, b) => a * b);
+  if (latents.length !== size) return latents;
+  return concatenated(Array<Float32Array>(context.rows).fill(latents));
+}
+
+export function concatenated(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

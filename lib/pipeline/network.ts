@@ -1,0 +1,114 @@
+/** The UNet under prompts and guidance: what it predicts at a step, for every picture of a batch. */
+import type { PlanesShape } from '../model/model';
+import { Conditioning, type Pass, type PromptRows, type TextStudio } from './conditioning';
+import type { Direction } from './direction';
+import { composedGuidance, rescaledGuidance, type WeightedPrediction } from './guidance';
+import { concatenated } from './joint-passes';
+import type { Evaluation, Predicted } from './sample';
+
+export interface NetworkRequest {
+  /** f32 latents `[N, C, H, W]`: the pictures of the first prompt, then those of the second ... */
+  readonly latentShape: PlanesShape;
+  readonly clipSkip: number;
+  readonly steps: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Its contexts are native memory: `dispose` it. */
+export class GuidedNetwork {
+  private conditioning_: Conditioning | undefined;
+  private conditionedOn_: Pick<Direction, 'prompts' | 'negativePrompts'> | undefined;
+
+  /**
+   * @param direction asked at every evaluation
+   * @param extra f32 `[extra channels, H, W]`: what the UNet sees of every picture beside its latents; none where undefined
+   */
+  constructor(
+    private readonly studio_: TextStudio,
+    private readonly request_: NetworkRequest,
+    private readonly direction_: () => Direction,
+    private readonly extra_?: Float32Array,
+  ) {}
+
+  /** `x` f32 `[N, C, H, W]`, scaled to unit variance -> predictions of the same shape. */
+  async predict(x: Float32Array, timestep: number, { step, sigma, both }: Evaluation): Promise<Predicted> {
+    const direction = this.direction_();
+    const [low, high] = direction.guidanceInterval ?? [0, Number.POSITIVE_INFINITY];
+    const scale = sigma >= low && sigma <= high ? direction.cfgScale : 1;
+    const conditioning = this.conditioningFor(direction);
+    const passes = await conditioning.passes(step, (prompt) => {
+      const [weight, ...others] = conditioning.weights(prompt);
+      return both || others.length > 0 || weight * scale !== 1;
+    });
+
+    const pictures = this.request_.latentShape[0] / direction.prompts.length;
+    const size = x.length / direction.prompts.length;
+    const guided = new Float32Array(x.length);
+    const unconditional = new Float32Array(x.length);
+    for (const pass of passes) {
+      const rows = rowsIn(await this.evaluate(pass, x, pictures, timestep), size);
+      for (const asked of pass.prompts) {
+        const predicted = guide(asked, rows, scale);
+        const { cfgRescale } = direction;
+        if (cfgRescale > 0)
+          predicted.guided = rescaledGuidance(predicted.guided, predicted.plain(), cfgRescale, pictures);
+        guided.set(predicted.guided, asked.prompt * size);
+        unconditional.set(predicted.unconditional, asked.prompt * size);
+      }
+    }
+    return { guided, unconditional };
+  }
+
+  dispose(): void {
+    this.conditioning_?.dispose();
+    this.conditioning_ = undefined;
+  }
+
+  private conditioningFor(direction: Direction): Conditioning {
+    const { prompts, negativePrompts } = direction;
+    const current = this.conditionedOn_;
+    if (this.conditioning_ && current?.prompts === prompts && current.negativePrompts === negativePrompts) {
+      return this.conditioning_;
+    }
+    this.dispose();
+    const { steps, clipSkip, signal } = this.request_;
+    this.conditionedOn_ = { prompts, negativePrompts };
+    this.conditioning_ = new Conditioning(this.studio_, direction, steps, clipSkip, signal);
+    return this.conditioning_;
+  }
+
+  /** One pass of the UNet -> f32 `[rows, pictures, C, H, W]`. */
+  private evaluate({ prompts, context, embeddings }: Pass, x: Float32Array, pictures: number, timestep: number) {
+    const { latentShape, signal } = this.request_;
+    const [count, channels, height, width] = latentShape;
+    const size = (x.length / count) * pictures;
+    const latents = (prompt: number) => this.withExtra(x.subarray(prompt * size, (prompt + 1) * size), pictures);
+    // One prompt's rows all see the same latents, which are then given once.
+    const rowsOf = ({ prompt, weights, hasNegative }: PromptRows) =>
+      Array<Float32Array>(weights.length + Number(hasNegative)).fill(latents(prompt));
+    const seen = prompts.length === 1 ? latents(prompts[0].prompt) : concatenated(prompts.flatMap(rowsOf));
+    const extraChannels = this.extra_ ? this.extra_.length / (height * width) : 0;
+    const shape = [pictures, channels + extraChannels, height, width] as const;
+    return this.studio_.passes.predict({ context, embeddings, latents: seen, shape, timestep, signal });
+  }
+
+  private withExtra(x: Float32Array, pictures: number): Float32Array {
+    const { extra_: extra } = this;
+    if (!extra) return x;
+    const size = x.length / pictures;
+    const pictureOf = (i: number) => x.subarray(i * size, (i + 1) * size);
+    return concatenated(Array.from({ length: pictures }, (_, i) => [pictureOf(i), extra]).flat());
+  }
+}
+
+/** Takes the prompt's rows; `plain` is the prediction at scale 1. */
+function guide({ weights, hasNegative }: PromptRows, rows: Iterator<Float32Array, undefined>, scale: number) {
+  const conds: WeightedPrediction[] = weights.map((weight) => ({ weight, prediction: rows.next().value! }));
+  const unconditional = hasNegative ? rows.next().value! : conds[0].prediction;
+  const at = (wanted: number) => (hasNegative ? composedGuidance(conds, unconditional, wanted) : conds[0].prediction);
+  return { guided: at(scale), unconditional, plain: () => at(1) };
+}
+
+function* rowsIn(rows: Float32Array, size: number): Generator<Float32Array, undefined> {
+  for (let at = 0; at < rows.length; at += size) yield rows.subarray(at, at + size);
+}

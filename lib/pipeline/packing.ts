@@ -1,0 +1,59 @@
+/** Values with typed arrays in them as bytes, and back: JSON, then the arrays' own bytes. */
+import { DiffusionError } from '../errors';
+
+type Packed = Float32Array | Uint8Array;
+
+interface Reference {
+  $array: 'f32' | 'u8';
+  offset: number;
+  length: number;
+}
+
+/** Objects, lists, strings, finite numbers, booleans, bigints, Float32Arrays and Uint8Arrays. Undefined options are left out. */
+export function pack(value: unknown): Uint8Array {
+  const arrays: Packed[] = [];
+  let offset = 0;
+  const text = JSON.stringify(value, (_key, part) => {
+    if (typeof part === 'bigint') return { $bigint: String(part) };
+    if (!(part instanceof Float32Array) && !(part instanceof Uint8Array)) return part;
+    const reference = { $array: part instanceof Float32Array ? 'f32' : 'u8', offset, length: part.length };
+    arrays.push(part);
+    offset += part.byteLength;
+    return reference;
+  });
+  const json = Buffer.from(text);
+  const head = Buffer.alloc(8);
+  head.writeBigUInt64LE(BigInt(json.length));
+  // Every machine that the addon runs on is little-endian.
+  const bodies = arrays.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength));
+  return new Uint8Array(Buffer.concat([head, json, ...bodies]));
+}
+
+/** Throws `FILE_INVALID` for bytes that {@link pack} did not write, or not all of them. */
+export function unpack(bytes: Uint8Array): unknown {
+  try {
+    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const start = 8 + Number(buffer.readBigUInt64LE(0));
+    if (start > buffer.length) throw new RangeError('the text is cut off');
+    const body = buffer.subarray(start);
+    return JSON.parse(buffer.toString('utf8', 8, start), (_key, part) => {
+      if (typeof part?.$bigint === 'string') return BigInt(part.$bigint);
+      return part?.$array === undefined ? part : arrayAt(body, part);
+    });
+  } catch (cause) {
+    throw new DiffusionError(
+      'FILE_INVALID',
+      'saved: expected the bytes of a saved run, got others or not all of them',
+      {
+        cause,
+      },
+    );
+  }
+}
+
+function arrayAt(body: Buffer, { $array, offset, length }: Reference): Packed {
+  const size = $array === 'f32' ? 4 * length : length;
+  if (!(offset >= 0 && length >= 0 && offset + size <= body.length)) throw new RangeError('an array is cut off');
+  const bytes = new Uint8Array(body.subarray(offset, offset + size)); // a copy, aligned
+  return $array === 'u8' ? bytes : new Float32Array(bytes.buffer);
+}

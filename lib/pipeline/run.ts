@@ -1,0 +1,147 @@
+/** A request that is drawn step by step: watched, steered, saved and taken up again. */
+import { DiffusionError } from '../errors';
+import { Image } from '../image/image';
+import type { ModelInfo } from '../model/model';
+import { checkNames, refuse } from './checks';
+import { type Changes, changed, type Direction, parseDirection, steered } from './direction';
+import { decodeImages, drawLatents, type Studio } from './generate';
+import type { Img2ImgRequest, InpaintRequest } from './image-request';
+import { type Answer, AnswerMemory } from './memory';
+import { pack, unpack } from './packing';
+import { hasLinearPreview, linearPreview } from './preview';
+import type { ResolvedRequest, TextRequest, Txt2ImgRequest } from './request';
+import type { PipelineStep } from './sampling-request';
+
+/** A request for any task: with a mask it is for inpaint, with an image alone for img2img. */
+export type AnyRequest = Txt2ImgRequest | Img2ImgRequest | InpaintRequest;
+
+/** What a saved run cannot hold: give it again where the run had it. */
+export type ResumeOptions = Pick<TextRequest, 'sampler' | 'schedule' | 'signal' | 'onStep'>;
+
+/** Where a run was left. */
+export interface SavedRun {
+  readonly request: AnyRequest;
+  readonly direction: Direction;
+  readonly step: number;
+  readonly answers: readonly Answer[];
+}
+
+const format = 'node-diffusion run 1';
+
+/**
+ * The steps of a request, for `for await`. Leaving the loop ends the work; nothing is computed ahead of it.
+ */
+export class Run implements AsyncIterableIterator<PipelineStep, void, void> {
+  private readonly memory_: AnswerMemory;
+  private readonly steps_: AsyncGenerator<PipelineStep, void, void>;
+  private direction_: Direction;
+  private step_: number;
+
+  /** `request` is what `resolved` was parsed from; it is what is saved. */
+  constructor(
+    private readonly studio_: Studio,
+    private readonly request_: AnyRequest,
+    private readonly resolved_: ResolvedRequest,
+    saved?: SavedRun,
+  ) {
+    this.memory_ = new AnswerMemory(saved && [...saved.answers]);
+    this.direction_ = saved?.direction ?? resolved_;
+    this.step_ = saved?.step ?? 0;
+    this.steps_ = this.draw(this.step_);
+  }
+
+  /** Changes prompts or guidance from the next step on. Throws `INVALID_REQUEST`; then nothing has changed. */
+  change(changes: Changes): void {
+    this.direction_ = changed(this.direction_, changes);
+  }
+
+  /**
+   * The run as it is after its last step, as bytes that `pipeline.resume` takes, here or in another process: the request, and
+   * what the network has answered. Functions and signals are not in it.
+   */
+  save(): Uint8Array {
+    const { seed, subseed } = this.resolved_;
+    const { prompts, negativePrompts, cfgScale, cfgRescale, guidanceInterval } = this.direction_;
+    return pack({
+      ...{ format, model: fingerprint(this.studio_.model.info), step: this.step_, answers: this.memory_.answers },
+      request: Object.fromEntries(Object.entries({ ...this.request_, seed, subseed }).flatMap(saveable)),
+      functions: (['sampler', 'schedule'] as const).filter((name) => typeof this.request_[name] === 'function'),
+      direction: { prompts, negativePrompts, cfgScale, cfgRescale, guidanceInterval },
+    });
+  }
+
+  next(): Promise<IteratorResult<PipelineStep, void>> {
+    return this.steps_.next();
+  }
+
+  /** Ends the work. */
+  return(): Promise<IteratorResult<PipelineStep, void>> {
+    return this.steps_.return();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** The steps behind step `from` are computed, those up to it remembered. A run that was over tells its last step again. */
+  private async *draw(from: number): AsyncGenerator<PipelineStep, void, void> {
+    const { studio_: studio, resolved_: request } = this;
+    for await (const event of drawLatents(studio, request, () => this.direction_, this.memory_)) {
+      if (event.step <= from && event.step < event.steps) continue;
+      this.step_ = event.step;
+      if (event.step > from) {
+        const answer = await request.onStep?.(event);
+        this.direction_ = steered(this.direction_, answer);
+      }
+      const { shape } = event;
+      const latents = event.step === event.steps ? event.latents : event.denoised;
+      const decode = () => decodeImages(studio, request, { latents, shape });
+      const isLinear = hasLinearPreview(studio.model.info);
+      const preview = isLinear ? async () => linearPreview({ latents: event.denoised, shape }) : decode;
+      yield { ...event, decode, preview };
+    }
+  }
+}
+
+/** Throws `FILE_INVALID` for bytes that are no saved run, and `INVALID_REQUEST` for one of another model or without its functions. */
+export function readRun(bytes: Uint8Array, info: ModelInfo, options: ResumeOptions): SavedRun {
+  checkNames(options, ['sampler', 'schedule', 'signal', 'onStep']);
+  if (!(bytes instanceof Uint8Array)) refuse('saved', 'the bytes of a saved run', bytes);
+  const saved = unpack(bytes) as SavedRun & { format: unknown; model: string; functions: string[] };
+  if (saved?.format !== format) {
+    throw new DiffusionError('FILE_INVALID', `saved: expected '${format}', got ${JSON.stringify(saved?.format)}`);
+  }
+  if (saved.model !== fingerprint(info)) refuse('saved', `a run of this model (${fingerprint(info)})`, saved.model);
+  for (const name of saved.functions as ('sampler' | 'schedule')[]) {
+    if (options[name] === undefined)
+      refuse(name, 'the function that the run had, which is not saved with it', undefined);
+  }
+  const { prompts, negativePrompts, ...rest } = saved.direction;
+  return {
+    request: restored(saved.request),
+    direction: parseDirection({ prompt: prompts, negativePrompt: negativePrompts, ...rest }),
+    step: saved.step,
+    answers: saved.answers,
+  };
+}
+
+/** What two models must have in common for one to go on where the other was left. */
+function fingerprint({ family, parameters, weightBytes, precision }: ModelInfo): string {
+  return `${family}, ${parameters} parameters in ${weightBytes} bytes, ${precision}`;
+}
+
+/** An option as it is saved, or none. */
+function saveable([name, value]: [string, unknown]): [string, unknown][] {
+  if (name === 'signal' || typeof value === 'function' || value === undefined) return [];
+  if (value instanceof Image) return [[name, { width: value.width, height: value.height, data: value.data }]];
+  return [[name, value]];
+}
+
+function restored(request: object): AnyRequest {
+  const toImage = ({ width, height, data }: Image) => new Image(width, height, data);
+  const entries = Object.entries(request).map(([name, value]) => [
+    name,
+    name === 'image' || name === 'mask' ? toImage(value) : value,
+  ]);
+  return Object.fromEntries(entries) as AnyRequest;
+}

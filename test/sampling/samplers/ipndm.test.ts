@@ -1,0 +1,4 @@
+import t from 'tap';
+import { followReferences } from './harness';
+
+followReferences(t, 'ipndm');

@@ -1,0 +1,5 @@
+import t from 'tap';
+import { followFullLoops, followReferences } from './harness';
+
+followReferences(t, 'plms');
+followFullLoops(t, 'plms');

@@ -13,7 +13,7 @@ const prompt = 'a smiling woman with curly red hair and sunglasses';
 const gib = (bytes) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 
 exports.benchAvatar = (values) =>
-  bench('avatar', embeddedModelPath, { precision: 'auto', size: '64', steps: '25' }, values);
+  bench('avatar', embeddedModelPath, { precision: 'auto', size: '128', steps: '25' }, values);
 
 exports.benchSd15 = async (values) => {
   const file = values.model ?? path.join(os.tmpdir(), 'node-diffusion-random-sd15.safetensors');

@@ -19,6 +19,7 @@ t.test('npm pack', async (t) => {
       'scripts/install.cjs',
       'scripts/build-native.cjs',
       'assets/avatar.safetensors',
+      'assets/ddpm.safetensors',
       'assets/bpe_simple_vocab_16e6.txt.gz',
     ],
   ]) {

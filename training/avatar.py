@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 
 from data import save_sheet, to_pixels
+from device import DEVICE, to_device
 from diffusion import sample
-from encode_latents import load_vae
+from grow_vae import load_large_vae
 from models import build_text_encoder, build_unet
 from vocabulary import load_tokenizer
 
@@ -30,24 +31,24 @@ class Avatar:
     """Tokenizer, text encoder, UNet and VAE of one build folder."""
 
     def __init__(self, build, *, unet_state=None, text_state=None):
-        state = {} if unet_state else torch.load(Path(build) / "unet.pt")
+        state = {} if unet_state else torch.load(Path(build) / "unet.pt", map_location="cpu")
         self.tokenizer = load_tokenizer(build)
         self.text_encoder, self.unet = build_text_encoder(self.tokenizer), build_unet()
         self.text_encoder.load_state_dict(text_state or state["text_encoder"])
         self.unet.load_state_dict(unet_state or state["unet"])
-        self.vae, self.scaling_factor = load_vae(build)
+        self.vae, self.scaling_factor = load_large_vae(build)
         for module in (self.text_encoder, self.unet):
-            module.eval().requires_grad_(False)
+            module.to(DEVICE).eval().requires_grad_(False)
 
     @torch.no_grad()
     def encode_text(self, texts):
         """f32 [N, 77, 128]"""
-        return self.text_encoder(torch.from_numpy(self.tokenizer.encode(texts))).last_hidden_state
+        return self.text_encoder(to_device(self.tokenizer.encode(texts))).last_hidden_state
 
     @torch.no_grad()
     def draw(self, texts, *, seed=1, **options):
-        """uint8 [N, 64, 64, 3]; options as in `diffusion.sample`."""
-        noise = torch.randn(len(texts), 4, 16, 16, generator=torch.Generator().manual_seed(seed))
+        """uint8 [N, 128, 128, 3]; options as in `diffusion.sample`."""
+        noise = torch.randn(len(texts), 4, 16, 16, generator=torch.Generator().manual_seed(seed)).to(DEVICE)
         latents = sample(self.unet, self.encode_text(texts), self.encode_text([""]), noise, **options)
         return to_pixels(self.vae.decode(latents / self.scaling_factor).sample)
 
@@ -61,4 +62,4 @@ if __name__ == "__main__":
     parser.add_argument("--threads", default=2, type=int)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    save_sheet(arguments.out, Avatar(arguments.build).draw(arguments.prompts, seed=arguments.seed), columns=4, zoom=3)
+    save_sheet(arguments.out, Avatar(arguments.build).draw(arguments.prompts, seed=arguments.seed), columns=4, zoom=2)

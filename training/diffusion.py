@@ -2,6 +2,8 @@
 
 import torch
 
+from device import DEVICE, half_precision
+
 SCHEDULER_CONFIG = {
     "num_train_timesteps": 1000,
     "beta_start": 0.00085,
@@ -62,8 +64,8 @@ def sample(unet, context, empty_context, noise, *, steps=25, cfg_scale=4.0, sche
     x, previous = noise * sigmas[0], None
     for i, (sigma, following) in enumerate(zip(sigmas[:-1], sigmas[1:])):
         scaled = x / (1 + sigma**2).sqrt()
-        timesteps = timestep_of(sigma).expand(len(both))
-        with torch.autocast("cpu", torch.bfloat16):
+        timesteps = timestep_of(sigma).to(DEVICE).expand(len(both))
+        with half_precision():
             velocity = unet(torch.cat([scaled, scaled]), timesteps, both).sample.float()
         conditional, unconditional = velocity.chunk(2)
         guided = unconditional + cfg_scale * (conditional - unconditional)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from data import PictureSet
+from device import DEVICE, half_precision
 from models import build_vae
 
 BATCH = 64
@@ -20,10 +21,10 @@ BATCH = 64
 
 def load_vae(build):
     """The trained VAE, ready for use, and its scaling factor."""
-    state = torch.load(Path(build) / "vae.pt")
+    state = torch.load(Path(build) / "vae.pt", map_location="cpu")
     vae = build_vae()
     vae.load_state_dict(state["model"])
-    return vae.eval().requires_grad_(False), state["scaling_factor"]
+    return vae.to(DEVICE).eval().requires_grad_(False), state["scaling_factor"]
 
 
 @torch.no_grad()
@@ -34,9 +35,9 @@ def encode(build, start, stop):
     vae, scaling_factor = load_vae(build)
     parts = []
     for first in range(start, stop, BATCH):
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision():
             mean = vae.encode(pictures.batch(slice(first, min(first + BATCH, stop)))).latent_dist.mean
-        parts.append((mean.float() * scaling_factor).half().numpy())
+        parts.append((mean.float() * scaling_factor).half().cpu().numpy())
     return np.concatenate(parts)
 
 

@@ -14,12 +14,12 @@ from safetensors.torch import save_file
 
 from avatar import Avatar
 from diffusion import SCHEDULER_CONFIG
-from models import TEXT_CONFIG, UNET_CONFIG, VAE_CONFIG
+from models import LARGE_VAE_CONFIG, TEXT_CONFIG, UNET_CONFIG
 from names import text_names, unet_names, vae_names
 
 CONFIG_KEY = "node-diffusion.config"
 MERGES_KEY = "node-diffusion.merges"
-DEFAULTS = {"width": 64, "height": 64, "steps": 25, "cfgScale": 4, "sampler": "dpmpp_2m", "schedule": "karras"}
+DEFAULTS = {"width": 128, "height": 128, "steps": 25, "cfgScale": 4, "sampler": "dpmpp_2m", "schedule": "trailing"}
 
 
 def collect_tensors(avatar):
@@ -28,9 +28,9 @@ def collect_tensors(avatar):
     text = {name: tensor for name, tensor in text.items() if not name.endswith("position_ids")}
     tensors = {}
     for state, names in (
-        (unet, unet_names(unet, UNET_CONFIG)), (vae, vae_names(vae, VAE_CONFIG)), (text, text_names(text))
+        (unet, unet_names(unet, UNET_CONFIG)), (vae, vae_names(vae, LARGE_VAE_CONFIG)), (text, text_names(text))
     ):
-        tensors |= {names[name]: tensor.detach().float().contiguous() for name, tensor in state.items()}
+        tensors |= {names[name]: tensor.detach().cpu().float().contiguous() for name, tensor in state.items()}
     if len(tensors) != len(unet) + len(vae) + len(text):
         raise ValueError("two tensors were given one name")
     for name, tensor in tensors.items():
@@ -46,7 +46,7 @@ def describe(avatar):
         "format": 1,
         "name": "avatar",
         "unet": UNET_CONFIG,
-        "vae": VAE_CONFIG | {"scaling_factor": round(avatar.scaling_factor, 6)},
+        "vae": LARGE_VAE_CONFIG | {"scaling_factor": round(avatar.scaling_factor, 6)},
         "text_encoder": TEXT_CONFIG
         | {
             "vocab_size": len(tokenizer), "bos_token_id": tokenizer.start, "eos_token_id": tokenizer.end,

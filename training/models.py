@@ -1,7 +1,7 @@
-"""The three networks of the avatar model: diffusers' and transformers' own classes with small configurations."""
+"""The networks of the avatar models: diffusers' and transformers' own classes with small configurations."""
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel, UNet2DModel
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -16,6 +16,13 @@ VAE_CONFIG = {
     "act_fn": "silu",
     "down_block_types": ["DownEncoderBlock2D"] * 3,
     "up_block_types": ["UpDecoderBlock2D"] * 3,
+}
+
+# The VAE that ships: one level more, pixels [N, 3, 128, 128] <-> the same latents [N, 4, 16, 16] (grow_vae.py)
+LARGE_VAE_CONFIG = VAE_CONFIG | {
+    "block_out_channels": [32, *VAE_CONFIG["block_out_channels"]],
+    "down_block_types": ["DownEncoderBlock2D"] * 4,
+    "up_block_types": ["UpDecoderBlock2D"] * 4,
 }
 
 # latents [N, 4, 16, 16], timesteps [N], context [N, 77, 128] -> velocity [N, 4, 16, 16]
@@ -49,6 +56,21 @@ TEXT_CONFIG = {
     "projection_dim": 128,
 }
 
+# noisy pixels [N, 3, 32, 32], timesteps [N] -> noise [N, 3, 32, 32]; attention at 8 x 8, 32 channels a head
+DDPM_CONFIG = {
+    "sample_size": 32,
+    "in_channels": 3,
+    "out_channels": 3,
+    "block_out_channels": [32, 64, 96],
+    "layers_per_block": 1,
+    "attention_head_dim": 32,
+    "norm_num_groups": 8,
+    "norm_eps": 1e-5,
+    "act_fn": "silu",
+    "down_block_types": ["DownBlock2D"] * 2 + ["AttnDownBlock2D"],
+    "up_block_types": ["AttnUpBlock2D"] + ["UpBlock2D"] * 2,
+}
+
 
 class PlainAttention:
     """Attention written out. PyTorch's fused CPU attention has a backward pass that takes a third of a training step at
@@ -64,20 +86,32 @@ class PlainAttention:
         return attention.to_out[0]((weights @ value).transpose(1, 2).flatten(2))
 
 
-def build_vae():
-    """An untrained AutoencoderKL, 0.83 M parameters."""
-    return AutoencoderKL(**VAE_CONFIG).to(memory_format=torch.channels_last)
+def build_vae(config=VAE_CONFIG):
+    """An untrained AutoencoderKL, 0.84 M parameters."""
+    return AutoencoderKL(**config).to(memory_format=torch.channels_last)
 
 
 def build_unet():
     """An untrained UNet whose residual branches start at zero, as in latent diffusion's own code."""
     unet = UNet2DConditionModel(**UNET_CONFIG).to(memory_format=torch.channels_last)
     unet.set_attn_processor(PlainAttention())
-    for name, module in unet.named_modules():
-        if name.endswith((".conv2", ".proj_out")) or name == "conv_out":
+    zero_branches(unet, (".conv2", ".proj_out", "conv_out"))
+    return unet
+
+
+def build_ddpm():
+    """An untrained UNet on pixels whose residual branches start at zero."""
+    unet = UNet2DModel(**DDPM_CONFIG).to(memory_format=torch.channels_last)
+    zero_branches(unet, (".conv2", ".to_out.0", "conv_out"))
+    return unet
+
+
+def zero_branches(network, endings):
+    """Zeroes the layers whose names end so."""
+    for name, module in network.named_modules():
+        if name.endswith(endings):
             nn.init.zeros_(module.weight)
             nn.init.zeros_(module.bias)
-    return unet
 
 
 def build_text_encoder(tokenizer):

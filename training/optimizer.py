@@ -5,6 +5,8 @@ import torch
 # Newton-Schulz coefficients of Keller Jordan, "Muon" (2024): fast rather than exact, singular values end in [0.7, 1.2]
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 NEWTON_SCHULZ_STEPS = 5
+WARM_UP_STEPS = 200
+DECAY_SHARE = 0.7
 
 
 def orthogonalize(update):
@@ -78,3 +80,9 @@ class Optimizers:
     def load_state_dict(self, states):
         for optimizer, state in zip(self._optimizers, states):
             optimizer.load_state_dict(state)
+
+
+def decaying_rate(step, progress):
+    """A learning-rate factor: linear warm-up, constant, then linear decay over the last DECAY_SHARE of the budget."""
+    decay = min(1, max(0, 1 - progress) / DECAY_SHARE)
+    return min(1, (step + 1) / WARM_UP_STEPS) * decay + 1e-3

@@ -9,21 +9,26 @@ import torch
 
 
 class Budget:
-    """Counts training time over all restarts.
+    """Counts training time over all restarts; of a time in which the process stood still, PAUSE seconds at most.
 
     The schedule follows `progress()`, elapsed seconds over `seconds`; with `steps` given it follows the step count
     instead, and then the whole training is a function of its seed alone.
     """
 
+    PAUSE = 30
+
     def __init__(self, seconds, steps=None):
         self.seconds = seconds
         self.steps = steps
         self.step = 0
-        self._before = 0.0
-        self._started = time.monotonic()
+        self._elapsed = 0.0
+        self._seen = time.monotonic()
 
     def elapsed(self):
-        return self._before + time.monotonic() - self._started
+        now = time.monotonic()
+        self._elapsed += min(now - self._seen, self.PAUSE)
+        self._seen = now
+        return self._elapsed
 
     def progress(self):
         """0 at the start, 1 and more at the end."""
@@ -33,8 +38,8 @@ class Budget:
         return {"step": self.step, "elapsed": self.elapsed()}
 
     def load_state_dict(self, state):
-        self.step, self._before = state["step"], state["elapsed"]
-        self._started = time.monotonic()
+        self.step, self._elapsed = state["step"], state["elapsed"]
+        self._seen = time.monotonic()
 
 
 class Checkpoint:
@@ -54,7 +59,7 @@ class Checkpoint:
         """Loads the file where there is one. `random`: the numpy generator of a training that has one for all steps."""
         if not self.path.exists():
             return False
-        state = torch.load(self.path, weights_only=False)
+        state = torch.load(self.path, weights_only=False, map_location="cpu")
         for name, part in self._parts.items():
             part.load_state_dict(state[name])
         torch.set_rng_state(state["torch_random"])

@@ -1,9 +1,10 @@
-// Renders the data set: sets of 64 x 64 avatars as raw RGB bytes, each picture with its labels and three captions.
+// Renders the data set: sets of avatars as raw RGB bytes, each picture with its labels and three captions.
 //
-//   node render.mjs [--build DIR] [--train N] [--holdout N] [--withheld N] [--seed N] [--workers N]
+//   node render.mjs [--build DIR] [--train N] [--large N] [--holdout N] [--withheld N] [--seed N] [--workers N]
 //
 // Writes DIR/data/{train,holdout,withheld}.rgb (uint8 [N, 64, 64, 3]), the same names .jsonl (one line a picture:
-// labels and captions), and attributes.json (values and palettes, read by the scorer).
+// labels and captions), {train,holdout}-128.rgb (the first pictures once more, 128 x 128), and attributes.json (values
+// and palettes, read by the scorer). A file that is there already is left as it is.
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -18,6 +19,7 @@ import { caption } from './captions.mjs';
 import { Random } from './random.mjs';
 
 const SIZE = 64;
+const LARGE = 128;
 const CAPTIONS = 3;
 const SETS = ['train', 'holdout', 'withheld'];
 
@@ -31,25 +33,25 @@ function describe(set, seed, index) {
   return { options, record: { ...labels, captions } };
 }
 
-/** RGB bytes [64, 64, 3] of an avatar. */
-function draw(options) {
+/** RGB bytes [size, size, 3] of an avatar. */
+function draw(options, size) {
   const svg = createAvatar(avataaars, options).toString();
   const { pixels } = new Resvg(svg, {
-    fitTo: { mode: 'width', value: SIZE },
+    fitTo: { mode: 'width', value: size },
     font: { loadSystemFonts: false },
   }).render();
-  const rgb = Buffer.alloc(SIZE * SIZE * 3);
-  for (let i = 0; i < SIZE * SIZE; i++) pixels.copy(rgb, i * 3, i * 4, i * 4 + 3);
+  const rgb = Buffer.alloc(size * size * 3);
+  for (let i = 0; i < size * size; i++) pixels.copy(rgb, i * 3, i * 4, i * 4 + 3);
   return rgb;
 }
 
 /** Renders pictures [from, to) of a set into two part files. */
-function renderPart({ set, seed, from, to, file }) {
+function renderPart({ set, size, seed, from, to, file }) {
   const rgb = fs.openSync(`${file}.rgb`, 'w');
   const lines = [];
   for (let index = from; index < to; index++) {
     const { options, record } = describe(set, seed, index);
-    fs.writeSync(rgb, draw(options));
+    fs.writeSync(rgb, draw(options, size));
     lines.push(JSON.stringify(record));
   }
   fs.closeSync(rgb);
@@ -74,21 +76,29 @@ function join(parts, target) {
   fs.renameSync(`${target}.tmp`, target);
 }
 
-async function renderSet(set, { count, seed, workers, directory }) {
+/** Renders the first `count` pictures of a set in one size; the labels are the same in every size and are written once. */
+async function renderSet(set, { size, count, seed, workers, directory }) {
+  const name = size === SIZE ? set : `${set}-${size}`;
+  const endings = size === SIZE ? ['jsonl', 'rgb'] : ['rgb'];
+  if (fs.existsSync(path.join(directory, `${name}.rgb`))) return;
+  const started = performance.now();
   const parts = Array.from({ length: workers }, (_, i) => ({
     set,
+    size,
     seed,
     from: Math.floor((count * i) / workers),
     to: Math.floor((count * (i + 1)) / workers),
-    file: path.join(directory, `${set}.part${i}`),
+    file: path.join(directory, `${name}.part${i}`),
   }));
   await Promise.all(parts.map(runWorker));
-  for (const ending of ['rgb', 'jsonl']) {
+  for (const ending of endings) {
     join(
       parts.map(({ file }) => `${file}.${ending}`),
-      path.join(directory, `${set}.${ending}`),
+      path.join(directory, `${name}.${ending}`),
     );
   }
+  for (const { file } of parts) fs.rmSync(`${file}.jsonl`, { force: true });
+  console.log(`${name}: ${count} pictures in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }
 
 /** Values and palettes for the scorer, so that they are stated once. */
@@ -118,6 +128,7 @@ async function main() {
     options: {
       build: { type: 'string', default: path.join(here, 'build') },
       train: { type: 'string', default: '80000' },
+      large: { type: 'string', default: '30000' },
       holdout: { type: 'string', default: '2000' },
       withheld: { type: 'string', default: '500' },
       seed: { type: 'string', default: '1' },
@@ -127,12 +138,10 @@ async function main() {
   const directory = path.join(values.build, 'data');
   fs.mkdirSync(directory, { recursive: true });
   fs.writeFileSync(path.join(directory, 'attributes.json'), `${JSON.stringify(attributeTable(), null, 2)}\n`);
-  for (const set of SETS) {
-    const started = performance.now();
-    const count = Number(values[set]);
-    await renderSet(set, { count, seed: Number(values.seed), workers: Number(values.workers), directory });
-    console.log(`${set}: ${count} pictures in ${((performance.now() - started) / 1000).toFixed(1)} s`);
-  }
+  const common = { seed: Number(values.seed), workers: Number(values.workers), directory };
+  for (const set of SETS) await renderSet(set, { ...common, size: SIZE, count: Number(values[set]) });
+  await renderSet('train', { ...common, size: LARGE, count: Math.min(Number(values.large), Number(values.train)) });
+  await renderSet('holdout', { ...common, size: LARGE, count: Number(values.holdout) });
 }
 
 if (isMainThread) await main();

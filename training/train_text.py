@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from captions import Captions
+from device import DEVICE, half_precision, to_device
 from models import AttributeHeads, build_text_encoder
 from optimizer import Optimizers
 from progress import Budget, add_common_arguments, save_whole
@@ -30,8 +31,8 @@ def train(worker, args):
     captions = Captions(args.build, tokenizer, args.pictures)
     text_encoder, heads = build_text_encoder(tokenizer), AttributeHeads(captions.classes)
     if args.start:
-        text_encoder.load_state_dict(torch.load(args.start)["text_encoder"])
-    both = nn.ModuleDict({"text_encoder": text_encoder, "heads": heads})
+        text_encoder.load_state_dict(torch.load(args.start, map_location="cpu")["text_encoder"])
+    both = nn.ModuleDict({"text_encoder": text_encoder, "heads": heads}).to(DEVICE)
     parameters = [p for p in both.parameters()]
     optimizers = Optimizers(
         both.named_parameters(), muon_lr=MUON_RATE, adam_lr=ADAM_RATE, weight_decay=0, adam_names=("embedding", "heads")
@@ -40,9 +41,9 @@ def train(worker, args):
     while (progress := worker.from_first(budget.progress())) < 1:
         random = np.random.default_rng((args.seed, budget.step, worker.rank))
         ids, labels = captions.draw(random.integers(len(captions), size=BATCH), random)
-        ids = torch.from_numpy(ids[:, : captions.length])
-        with torch.autocast("cpu", torch.bfloat16):
-            loss, right = heads.loss(text_encoder(ids).last_hidden_state, torch.from_numpy(labels))
+        ids = to_device(ids[:, : captions.length])
+        with half_precision():
+            loss, right = heads.loss(text_encoder(ids).last_hidden_state, to_device(labels))
         loss.backward()
         worker.average_gradients(parameters)
         optimizers.step(min(1, (budget.step + 1) / WARM_UP_STEPS) * (1 - progress) + 1e-3)

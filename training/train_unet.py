@@ -12,11 +12,13 @@ import torch
 from torch import nn
 
 from avatar import PROMPTS, Avatar
+from average import Average
 from captions import Captions
 from data import save_sheet
+from device import DEVICE, half_precision, to_device
 from diffusion import add_noise, alphas_cumprod
 from models import AttributeHeads, build_text_encoder, build_unet, count_parameters
-from optimizer import Optimizers
+from optimizer import Optimizers, decaying_rate
 from progress import Budget, Checkpoint, add_common_arguments, save_whole
 from vocabulary import load_tokenizer
 from workers import run_workers
@@ -25,57 +27,26 @@ BATCH = 16  # of each worker
 MUON_RATE = 0.02
 ADAM_RATE = 1e-3
 WEIGHT_DECAY = 0.01
-WARM_UP_STEPS = 200
-DECAY_SHARE = 0.7
 # Timesteps are drawn as 1000 u^TIMESTEP_POWER: the noisy ones, where the caption decides what is drawn, come more often.
 TIMESTEP_POWER = 2 / 3
 EMPTY_SHARE = 0.1
 READING_WEIGHT = 0.1
-EMA_DECAY = 0.999
-
-
-class Average:
-    """The running average of a module's parameters; it forgets faster in the beginning."""
-
-    def __init__(self, module):
-        self.module = module
-        self.values = [p.detach().clone() for p in module.parameters()]
-
-    @torch.no_grad()
-    def update(self, step):
-        decay = min(EMA_DECAY, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self.values, [p.detach() for p in self.module.parameters()], 1 - decay)
-
-    def state_dict(self):
-        """The averaged weights by the module's own names."""
-        names = [name for name, _ in self.module.named_parameters()]
-        return self.module.state_dict() | dict(zip(names, self.values, strict=True))
-
-    def load_state_dict(self, state):
-        for (name, _), value in zip(self.module.named_parameters(), self.values):
-            value.copy_(state[name])
-
-
-def learning_rate_factor(step, progress):
-    """Linear warm-up, constant, then linear decay over the last DECAY_SHARE of the budget."""
-    decay = min(1, max(0, 1 - progress) / DECAY_SHARE)
-    return min(1, (step + 1) / WARM_UP_STEPS) * decay + 1e-3
 
 
 def draw_batch(latents, captions, alphas, random):
     """Noisy latents, timesteps, token ids, attribute labels and velocities of one random batch."""
     rows = random.choice(len(latents), BATCH, replace=False)
-    ids, labels = (torch.from_numpy(part) for part in captions.draw(rows, random, EMPTY_SHARE))
-    timesteps = torch.from_numpy((len(alphas) * random.random(BATCH) ** TIMESTEP_POWER).astype(np.int64))
-    clean = torch.from_numpy(latents[rows].astype(np.float32))
-    noise = torch.from_numpy(random.standard_normal(clean.shape, np.float32))
+    ids, labels = (to_device(part) for part in captions.draw(rows, random, EMPTY_SHARE))
+    timesteps = to_device((len(alphas) * random.random(BATCH) ** TIMESTEP_POWER).astype(np.int64))
+    clean = to_device(latents[rows].astype(np.float32))
+    noise = to_device(random.standard_normal(clean.shape, np.float32))
     noisy, velocity = add_noise(clean, noise, alphas[timesteps])
     return noisy.contiguous(memory_format=torch.channels_last), timesteps, ids, labels, velocity
 
 
 def report(build, unet_average, text_average):
     avatar = Avatar(build, unet_state=unet_average.state_dict(), text_state=text_average.state_dict())
-    save_sheet(build / "unet.png", avatar.draw(PROMPTS), columns=4, zoom=3)
+    save_sheet(build / "unet.png", avatar.draw(PROMPTS), columns=4, zoom=2)
 
 
 def train(worker, args):
@@ -84,17 +55,17 @@ def train(worker, args):
     latents = np.load(args.build / "latents.npy")
     captions = Captions(args.build, tokenizer, len(latents))
     unet, text_encoder, heads = build_unet(), build_text_encoder(tokenizer), AttributeHeads(captions.classes)
-    start = torch.load(args.build / "text.pt")
+    start = torch.load(args.build / "text.pt", map_location="cpu")
     text_encoder.load_state_dict(start["text_encoder"])
     heads.load_state_dict(start["heads"])
-    everything = nn.ModuleDict({"unet": unet, "text_encoder": text_encoder, "heads": heads})
+    everything = nn.ModuleDict({"unet": unet, "text_encoder": text_encoder, "heads": heads}).to(DEVICE)
     parameters = list(everything.parameters())
     optimizers = Optimizers(
         everything.named_parameters(), muon_lr=MUON_RATE, adam_lr=ADAM_RATE, weight_decay=WEIGHT_DECAY,
         adam_names=("conv_in", "conv_out", "embedding", "heads"),
     )
     averages = Average(unet), Average(text_encoder)
-    budget, alphas = Budget(args.seconds, args.steps), alphas_cumprod()
+    budget, alphas = Budget(args.seconds, args.steps), alphas_cumprod().to(DEVICE)
     checkpoint = Checkpoint(
         args.build / "checkpoints" / "unet.pt", args.checkpoint_seconds, model=everything, unet_average=averages[0],
         text_average=averages[1], optimizers=optimizers, budget=budget,
@@ -108,14 +79,14 @@ def train(worker, args):
         # a generator for each step and worker: a resumed training goes on exactly as an unbroken one
         random = np.random.default_rng((args.seed, budget.step, worker.rank))
         noisy, timesteps, ids, labels, velocity = draw_batch(latents, captions, alphas, random)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision():
             context = text_encoder(ids).last_hidden_state
             predicted = unet(noisy, timesteps, context).sample
             reading, _ = heads.loss(context[:, : captions.length], labels)
         loss = nn.functional.mse_loss(predicted.float(), velocity)
         (loss + READING_WEIGHT * reading).backward()
         worker.average_gradients(parameters)
-        optimizers.step(learning_rate_factor(budget.step, progress))
+        optimizers.step(decaying_rate(budget.step, progress))
         budget.step += 1
         for average in averages:
             average.update(budget.step)

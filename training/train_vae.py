@@ -8,7 +8,8 @@ import math
 
 import torch
 
-from data import PictureSet, save_sheet, to_pixels
+from data import SIZE, PictureSet, save_sheet, to_pixels
+from device import DEVICE, half_precision
 from models import build_vae, count_parameters
 from optimizer import Optimizers
 from progress import Budget, Checkpoint, Threads, add_common_arguments, save_whole, seeded
@@ -23,16 +24,21 @@ FACE = (slice(16, 50), slice(14, 50))
 FACE_WEIGHT = 4.0
 
 
-def pixel_weights():
-    """f32 [64, 64] with mean 1: the face counts FACE_WEIGHT times as much as the rest."""
-    weights = torch.ones(64, 64)
-    weights[FACE] = FACE_WEIGHT
+def face(size):
+    """Rows and columns of the face in pictures [size, size]."""
+    return tuple(slice(part.start * size // SIZE, part.stop * size // SIZE) for part in FACE)
+
+
+def pixel_weights(size=SIZE):
+    """f32 [size, size] with mean 1: the face counts FACE_WEIGHT times as much as the rest."""
+    weights = torch.ones(size, size)
+    weights[face(size)] = FACE_WEIGHT
     return weights / weights.mean()
 
 
 def reconstruct(vae, pixels):
     """Reconstruction from a sampled latent, with the mean and log-variance of the posterior, all f32."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with half_precision():
         mean, log_variance = vae.quant_conv(vae.encoder(pixels)).float().chunk(2, 1)
         log_variance = log_variance.clamp(-30, 20)
         latents = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
@@ -52,6 +58,7 @@ def reconstruction_loss(difference, weights):
 
 
 def learning_rate_factor(budget):
+    """Linear warm-up, then half a cosine."""
     warm_up = min(1, (budget.step + 1) / WARM_UP_STEPS)
     return warm_up * (0.5 + 0.5 * math.cos(math.pi * min(1, budget.progress()))) + 0.002
 
@@ -62,7 +69,8 @@ def evaluate(vae, pixels):
     latents = vae.encode(pixels).latent_dist.mean
     result = vae.decode(latents).sample.clamp(-1, 1)
     error = ((result - pixels) / 2).square()
-    psnr = [-10 * part.mean().log10().item() for part in (error, error[:, :, FACE[0], FACE[1]])]
+    rows, columns = face(pixels.shape[-1])
+    psnr = [-10 * part.mean().log10().item() for part in (error, error[:, :, rows, columns])]
     return psnr, result, latents
 
 
@@ -77,12 +85,12 @@ def train(args):
     threads = Threads(args.threads)
     random = seeded(args.seed)
     pictures, held_out = PictureSet(args.build, "train"), PictureSet(args.build, "holdout").batch(slice(256))
-    vae = build_vae()
+    vae = build_vae().to(DEVICE)
     optimizers = Optimizers(
         vae.named_parameters(), muon_lr=MUON_RATE, adam_lr=ADAM_RATE, weight_decay=0,
         adam_names=("conv_in", "conv_out", "quant_conv"),
     )
-    budget, weights = Budget(args.seconds, args.steps), pixel_weights()
+    budget, weights = Budget(args.seconds, args.steps), pixel_weights().to(DEVICE)
     checkpoint = Checkpoint(
         args.build / "checkpoints" / "vae.pt", args.checkpoint_seconds, model=vae, optimizers=optimizers, budget=budget
     )

@@ -39,8 +39,10 @@ class Worker:
 
     def average_gradients(self, parameters):
         """Replaces every gradient by its mean over the workers."""
+        if self.count == 1:
+            return
         gradients = [p.grad for p in parameters]
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        flat = torch.cat([gradient.flatten() for gradient in gradients]).cpu()
         distributed.all_reduce(flat)
         flat /= self.count
         for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients])):

@@ -39,33 +39,7 @@ export {
 export { ClipTokenizer, type EncodedPrompt } from './prompt/clip-tokenizer';
 export { loadClipVocabulary, type Vocabulary, vocabularyFromMerges } from './prompt/vocabulary';
 export { batchNoise, type NoiseSource, philoxNoise, type Seed, torchNoise } from './sampling/noise';
-export {
-  ddim,
-  ddpm,
-  deis,
-  dpm2,
-  dpm2Ancestral,
-  dpmpp2m,
-  dpmpp2mSde,
-  dpmpp2sAncestral,
-  dpmpp3mSde,
-  dpmppSde,
-  erSde,
-  euler,
-  eulerAncestral,
-  eulerCfgPp,
-  heun,
-  ipndm,
-  lcm,
-  lms,
-  plms,
-  pndm,
-  resMultistep,
-  type SamplerName,
-  samplers,
-  tcd,
-  unipc,
-} from './sampling/samplers/index';
+export * from './sampling/samplers/index';
 export {
   aysSd15Schedule,
   aysSdxlSchedule,

@@ -20,10 +20,6 @@ constexpr int64_t kLargeChunk = 1056, kSmallChunk = 264, kWantedTasks = 12;
 // Packed panels cost nothing, so a chunk only has to keep its pixels in L2.
 constexpr int64_t kPackedChunk = 264, kSmallestPackedChunk = 48;
 
-int64_t ceil_div(int64_t a, int64_t b) {
-    return (a + b - 1) / b;
-}
-
 GemmPlan cut_pixels(const GemmArgs& args, int64_t chunk, int64_t smallest) {
     GemmPlan plan;
     const GemmGeometry& g = args.geometry;

@@ -16,14 +16,14 @@ namespace nd::kernels {
 namespace {
 
 int64_t round_up(int64_t value, int64_t multiple) {
-    return (value + multiple - 1) / multiple * multiple;
+    return ceil_div(value, multiple) * multiple;
 }
 
 // Sixteen rows of [taps][c] as [tap][group][row], `Group` making 32 bits of one row's values; rows that are missing are
 // zeros.
 template <int kSize, class Group>
 void pack_vector(const float* values, int64_t rows, int64_t taps, int64_t c, char* out, int64_t step, Group group) {
-    const int64_t groups = (c + kSize - 1) / kSize;
+    const int64_t groups = ceil_div(c, kSize);
     for (int64_t tap = 0; tap < taps; ++tap) {
         for (int64_t g = 0; g < groups; ++g, out += step) {
             uint32_t line[kPackedVector] = {};
@@ -65,7 +65,7 @@ bool can_pack(Packing packing, int64_t taps, int64_t c) {
 PackedLayout::PackedLayout(Packing packing, int64_t n, int64_t taps, int64_t c) {
     const int64_t size = group_size(packing);
     if (packing == Packing::winograd) taps = kPositions;
-    groups = (c + size - 1) / size;
+    groups = ceil_div(c, size);
     channels = round_up(n, kPackedVector);
     panel = static_cast<size_t>(kPanel * taps * groups) * kGroupBytes;
     scales = static_cast<size_t>(channels * taps * groups) * kGroupBytes;

@@ -21,6 +21,10 @@ constexpr int kMaxTaps = 49;
 // Pixels of a register tile.
 constexpr int kTileRows = 6;
 
+ND_INLINE int64_t ceil_div(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
+}
+
 struct GemmPlan {
     int64_t pixels;  // rows of y
     int64_t panels;  // of kPanel channels

@@ -22,10 +22,6 @@ void gather(const float (&u)[4], float (&g)[3]) {
     g[2] = u[3];
 }
 
-int64_t ceil_div(int64_t a, int64_t b) {
-    return (a + b - 1) / b;
-}
-
 }  // namespace
 
 void winograd_weights(const float* weights, int64_t c, float* transformed) {

@@ -1,15 +1,17 @@
-/** What the published package holds: all that it needs to run and to compile, and no more. */
+/** What the published package holds: all that it needs to run and to compile, and no more; and that its types are found. */
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import t from 'tap';
 
+const root = path.resolve(__dirname, '..');
+const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+const output = (command: string, ...args: string[]) =>
+  execFileSync(command, args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+
 t.test('npm pack', async (t) => {
-  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-  const listing = execFileSync(npm, ['pack', '--dry-run', '--json', '--ignore-scripts'], {
-    cwd: path.resolve(__dirname, '..'),
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+  const listing = output(npm, 'pack', '--dry-run', '--json', '--ignore-scripts');
   const [{ files, size }] = JSON.parse(listing) as [{ files: { path: string }[]; size: number }];
   const paths = new Set(files.map((file) => file.path));
   for (const needed of [
@@ -25,6 +27,17 @@ t.test('npm pack', async (t) => {
   ]) {
     t.ok(paths.has(needed), needed);
   }
-  for (const file of paths) t.notMatch(file, /^(test|training|bench|build|native\/test|\.ci)\//, file);
+  for (const file of paths) t.notMatch(file, /^(test|training|bench|build|examples|native\/(test|fuzz)|\.ci)\//, file);
   t.ok(size < 40e6, `${(size / 1e6).toFixed(1)} MB`);
+});
+
+t.test('publint and arethetypeswrong find nothing', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'node-diffusion-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const [{ filename }] = JSON.parse(output(npm, 'pack', '--json', '--ignore-scripts', '--pack-destination', folder));
+  const tarball = path.join(folder, filename);
+  const bin = (name: string) => path.join(root, 'node_modules', '.bin', name);
+  // Both exit with another code than 0 where they find something, which throws.
+  t.match(output(bin('publint'), tarball, '--strict'), 'All good');
+  t.match(output(bin('attw'), tarball, '--no-emoji'), 'No problems found');
 });

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { DiffusionError } from '../errors';
 import type { Image } from '../image/image';
+import { assetPath } from '../model/assets';
 import { Model, type ModelInfo, type ModelOptions } from '../model/model';
 import { ClipTokenizer } from '../prompt/clip-tokenizer';
 import { EmbeddingCache } from '../prompt/embedding-cache';
@@ -36,7 +37,7 @@ export interface GenerationResult {
 }
 
 /** The model that comes with the package: small avatars from text. */
-export const embeddedModelPath = path.resolve(__dirname, '..', '..', 'assets', 'avatar.safetensors');
+export const embeddedModelPath = assetPath('avatar.safetensors');
 
 export class Pipeline {
   private constructor(

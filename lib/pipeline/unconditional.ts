@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { DiffusionError } from '../errors';
 import type { Image } from '../image/image';
+import { assetPath } from '../model/assets';
 import { Model, type ModelInfo, type ModelOptions } from '../model/model';
 import type { Seed } from '../sampling/noise';
 import { noiseDraws, seedsOf } from './noise-draws';
@@ -20,7 +21,7 @@ export interface UnconditionalResult {
 }
 
 /** The unconditional model that comes with the package: small avatars from noise. */
-export const embeddedDdpmPath = path.resolve(__dirname, '..', '..', 'assets', 'ddpm.safetensors');
+export const embeddedDdpmPath = assetPath('ddpm.safetensors');
 
 /** Whether the model is a UNet on pixels that takes no text (DDPM, arXiv 2006.11239; diffusers' UNet2DModel). */
 export function isUnconditional(info: ModelInfo): boolean {

@@ -16,12 +16,12 @@ export {
   type ModelStats,
   type PlanesShape,
 } from './model/model';
+export type { Prediction, PredictionOptions } from './model/prediction';
 export {
   createDenoiser,
   createPairDenoiser,
   type DenoiserOptions,
   type PairDenoiserOptions,
-  type Prediction,
 } from './pipeline/denoiser';
 export type { Changes } from './pipeline/direction';
 export { classifierFreeGuidance, composedGuidance, rescaledGuidance } from './pipeline/guidance';

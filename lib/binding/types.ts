@@ -25,11 +25,17 @@ export interface NativeModelInfo {
   };
   vae?: { latentChannels: number; scalingFactor: number; downscale: number };
   prediction: {
-    type: 'epsilon' | 'v_prediction';
+    /** Noise, velocity, noise-free latents, or the flow from them to the noise. */
+    type: 'epsilon' | 'v_prediction' | 'x0' | 'flow';
+    /** Betas make the levels of all but flows. */
     betaSchedule: string;
     betaStart: number;
     betaEnd: number;
     trainSteps: number;
+    /** Whether the betas are rescaled so that the last timestep is pure noise (arXiv 2305.08891). */
+    zeroTerminalSnr: boolean;
+    /** How much a flow's levels are moved up, 1 for none; flows alone have it. */
+    flowShift?: number;
     /** Noise-free pixels are held to -clipRange..clipRange; absent where they are not, as for latents. */
     clipRange?: number;
   };

@@ -1,5 +1,6 @@
 /** What the subcommands that draw pictures share: options, loading, progress, saving, and what they say at the end. */
 import path from 'node:path';
+import type { Prediction } from '../model/prediction';
 import type { PipelineOptions } from '../pipeline/pipeline';
 import type { SamplingRequest } from '../pipeline/sampling-request';
 import type { UnconditionalResult } from '../pipeline/unconditional';
@@ -24,13 +25,16 @@ export const drawingOptions = {
   precision: { type: 'string' },
   threads: { type: 'string' },
   'memory-budget-mb': { type: 'string' },
+  prediction: { type: 'string' },
+  'zero-terminal-snr': { type: 'boolean' },
+  'flow-shift': { type: 'string' },
   json: { type: 'boolean', default: false },
   quiet: { type: 'boolean', default: false },
 } as const;
 
 /** The options' texts as parseArgs gives them. */
-export type DrawingValues = { output: string; json: boolean; quiet: boolean } & {
-  [name in Exclude<keyof typeof drawingOptions, 'output' | 'json' | 'quiet'>]?: string;
+export type DrawingValues = { output: string; json: boolean; quiet: boolean; 'zero-terminal-snr'?: boolean } & {
+  [name in Exclude<keyof typeof drawingOptions, 'output' | 'json' | 'quiet' | 'zero-terminal-snr'>]?: string;
 };
 
 export const drawingHelp = `\
@@ -46,6 +50,9 @@ export const drawingHelp = `\
       --precision NAME       auto, f32, f16, bf16, q8_0, q4_0, q4_k ...
       --threads N            compute threads
       --memory-budget-mb N   compute buffers; above it pictures are decoded in tiles
+      --prediction NAME      epsilon, v_prediction, x0 or flow, where the model's file does not say
+      --zero-terminal-snr    it was trained on levels that end in pure noise
+      --flow-shift X         how much a flow's levels are moved up
       --json                 one JSON object on stdout, no progress bar
       --quiet                no progress bar, no summary`;
 
@@ -86,12 +93,16 @@ export async function draw<P extends AsyncDisposable>(
   const progress = values.json || values.quiet ? { update() {}, clear() {} } : createProgress();
   const budget = numberOption('memory-budget-mb', values['memory-budget-mb']);
   const threads = numberOption('threads', values.threads);
+  const flowShift = numberOption('flow-shift', values['flow-shift']);
   const started = performance.now();
   try {
     await using pipeline = await load(values.model, {
       precision: values.precision,
       threads,
       memoryBudgetBytes: budget === undefined ? undefined : budget * 2 ** 20,
+      prediction: values.prediction as Prediction,
+      zeroTerminalSnr: values['zero-terminal-snr'],
+      flowShift,
       onProgress: (fraction) => progress.update('loading ', fraction, 1),
       signal,
     });

@@ -4,6 +4,7 @@ import { loadAddon } from '../binding/load';
 import type { NativeContext, NativeModel, NativeModelInfo, NativeStats } from '../binding/types';
 import { DiffusionError } from '../errors';
 import { callNative } from './cancellation';
+import { checkPredictionOptions, chosenPrediction, type PredictionOptions } from './prediction';
 
 export type ModelInfo = NativeModelInfo;
 export type ModelStats = NativeStats;
@@ -11,7 +12,7 @@ export type ModelStats = NativeStats;
 /** `[n, channels, height, width]` */
 export type PlanesShape = readonly [n: number, channels: number, height: number, width: number];
 
-export interface ModelOptions {
+export interface ModelOptions extends PredictionOptions {
   /** Where it runs. Only the CPU so far: `auto` and `cpu` mean the same. Default `auto`. */
   device?: 'auto' | 'cpu';
   /**
@@ -36,9 +37,9 @@ export class Model {
   readonly info: ModelInfo;
   private readonly native_: NativeModel;
 
-  private constructor(native: NativeModel) {
+  private constructor(native: NativeModel, info: ModelInfo) {
     this.native_ = native;
-    this.info = native.info;
+    this.info = info;
   }
 
   /**
@@ -62,6 +63,7 @@ export class Model {
     if (!Number.isSafeInteger(memoryBudgetBytes) || memoryBudgetBytes < 0) {
       throw invalid('memoryBudgetBytes', 'an integer of 0 or more', memoryBudgetBytes);
     }
+    checkPredictionOptions(options);
     const { onProgress = null, signal } = options;
     if (onProgress !== null && typeof onProgress !== 'function') throw invalid('onProgress', 'a function', onProgress);
     let thrown: { error: unknown } | undefined; // by onProgress: ends the loading
@@ -75,11 +77,14 @@ export class Model {
       };
       return loadAddon().load(path, { precision, threads, memoryBudgetBytes }, cancellation, onProgress && report);
     });
-    if (thrown) {
+    try {
+      if (thrown) throw thrown.error;
+      const { info } = native;
+      return new Model(native, { ...info, prediction: chosenPrediction(info.prediction, options) });
+    } catch (error) {
       await native.dispose();
-      throw thrown.error;
+      throw error;
     }
-    return new Model(native);
   }
 
   /** int32 ids `[rows, contextLength]` -> f32 `[rows, contextLength, width]`, without the last `skipLayers` layers, after the final norm. */

@@ -1,14 +1,11 @@
 /** Every kind of prediction seen as one: the network's output at a noise level becomes the noise-free latents. */
 import { DiffusionError } from '../errors';
+import type { Prediction } from '../model/prediction';
 import type { NoiseModel } from '../sampling/noise-model';
 import type { Denoise, DenoisePair } from '../sampling/types';
 import { weightedSum } from '../sampling/vector';
 
-/**
- * What a network was trained to predict: the noise, the velocity (arXiv 2202.00512), the noise-free latents, or the
- * flow from them to the noise (arXiv 2209.03003).
- */
-export type Prediction = 'epsilon' | 'v_prediction' | 'sample' | 'flow';
+export type { Prediction };
 
 /** The network: `x` f32 scaled to unit variance, `timestep` possibly fractional -> its prediction. */
 export type PredictNoise = (x: Float32Array, timestep: number) => Promise<Float32Array>;
@@ -76,9 +73,9 @@ const forms: Record<Prediction, Form> = {
     denoised: (x, velocity, sigma) =>
       weightedSum([1 / (sigma ** 2 + 1), x], [-sigma / Math.sqrt(sigma ** 2 + 1), velocity]),
   },
-  sample: {
+  x0: {
     ...variancePreserving,
-    denoised: (x, sample) => weightedSum([0, x], [1, sample]), // x is here to have the lengths compared
+    denoised: (x, x0) => weightedSum([0, x], [1, x0]), // x is here to have the lengths compared
   },
   flow: {
     input: (x, sigma) => weightedSum([1 / (sigma + 1), x]),

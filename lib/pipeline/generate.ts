@@ -59,10 +59,11 @@ export async function* drawLatents(
 
 /** Latents to pictures. What a mask keeps is the original, whatever the VAE makes of it. */
 export async function decodeImages(
-  { model, modelName }: Studio,
+  studio: Studio,
   request: ResolvedRequest,
   { latents, shape }: Latents,
 ): Promise<Image[]> {
+  const { model } = studio;
   const pixels = await model.decodeLatents(latents, shape, request.signal);
   const { downscale } = model.info.vae!;
   const [count, , height, width] = shape;
@@ -74,7 +75,7 @@ export async function decodeImages(
       picture.set(composite(picture, source.pixels, source.mask));
     }
   }
-  return toImages(pixels, { ...request, ...size }, (i) => factsOf(request, i, modelName));
+  return toImages(pixels, { ...request, ...size }, (i) => factsOf(request, i, studio));
 }
 
 /** Where a descent begins: at the request's source, at latents of its own, or at noise alone. */
@@ -155,7 +156,7 @@ async function enlarge(
   return { latents: await model.encodeImage(resized, [count, 3, height, width], signal), shape: larger };
 }
 
-function factsOf(request: ResolvedRequest, picture: number, model: string): Facts {
+function factsOf(request: ResolvedRequest, picture: number, { model, modelName }: Studio): Facts {
   const { cfgScale, clipSkip, hires, source, maskBlur, subseedStrength } = request;
   const prompt = Math.floor((picture * request.prompts.length) / request.batchSize);
   const other: [label: string, value: string | number | undefined][] = [
@@ -164,10 +165,12 @@ function factsOf(request: ResolvedRequest, picture: number, model: string): Fact
     ['Hires upscaler', hires && (hires.upscaler === 'latents' ? 'Latent' : 'Lanczos')],
     ['Mask blur', maskBlur],
     ['CFG Rescale phi', request.cfgRescale || undefined],
+    ['Noise Schedule', model.info.prediction.zeroTerminalSnr ? 'Zero Terminal SNR' : undefined], // A1111's words
   ];
   const written = other.flatMap(([label, value]) => (value === undefined ? [] : [[label, String(value)]]));
   return {
-    ...{ prompt: request.prompts[prompt], negativePrompt: request.negativePrompts[prompt], cfgScale, clipSkip, model },
+    ...{ prompt: request.prompts[prompt], negativePrompt: request.negativePrompts[prompt] },
+    ...{ cfgScale, clipSkip, model: modelName },
     strength: source?.strength ?? hires?.strength,
     ...(subseedStrength > 0 && { subseed: subseedsOf(request)[picture], subseedStrength }),
     ...(hires && { width: request.width, height: request.height }), // before it was enlarged, as A1111 has it

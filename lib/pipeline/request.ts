@@ -134,10 +134,13 @@ export function parseUnconditional(request: SamplingRequest, info: ModelInfo): R
 
 /** What the model's family is used to. */
 function textDefaults(info: ModelInfo): SamplingDefaults & { cfgScale: number; clipSkip: number } {
-  const side = info.family === 'sd2' && info.prediction.type === 'v_prediction' ? 768 : 512;
+  const { type, zeroTerminalSnr } = info.prediction;
+  const side = info.family === 'sd2' && type === 'v_prediction' ? 768 : 512;
+  // Levels that end in pure noise are far from Karras' evenness, and their last one must be a step's (arXiv 2305.08891).
+  const schedule = zeroTerminalSnr || type === 'flow' ? 'trailing' : 'karras';
   return {
     ...{ cfgScale: 7, clipSkip: 1 },
-    ...{ width: side, height: side, steps: 20, sampler: 'dpmpp_2m', schedule: 'karras' },
+    ...{ width: side, height: side, steps: 20, sampler: 'dpmpp_2m', schedule },
   };
 }
 

@@ -126,8 +126,10 @@ export function readRun(bytes: Uint8Array, info: ModelInfo, options: ResumeOptio
 }
 
 /** What two models must have in common for one to go on where the other was left. */
-function fingerprint({ family, parameters, weightBytes, precision }: ModelInfo): string {
-  return `${family}, ${parameters} parameters in ${weightBytes} bytes, ${precision}`;
+function fingerprint({ family, parameters, weightBytes, precision, prediction }: ModelInfo): string {
+  const { type, zeroTerminalSnr, flowShift } = prediction;
+  const levels = `${zeroTerminalSnr ? ' to pure noise' : ''}${flowShift === undefined ? '' : ` shifted by ${flowShift}`}`;
+  return `${family}, ${parameters} parameters in ${weightBytes} bytes, ${precision}, predicting ${type}${levels}`;
 }
 
 /** An option as it is saved, or none. */

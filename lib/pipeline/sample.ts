@@ -2,7 +2,7 @@
 import { DiffusionError } from '../errors';
 import { throwIfAborted } from '../model/cancellation';
 import type { ModelInfo, PlanesShape } from '../model/model';
-import { createNoiseModel, type NoiseModel } from '../sampling/noise-model';
+import { type BetaSchedule, createFlowNoiseModel, createNoiseModel, type NoiseModel } from '../sampling/noise-model';
 import type { DenoisedPair, SamplerStep } from '../sampling/types';
 import { clipped } from './clip';
 import { createPairDenoiser } from './denoiser';
@@ -92,6 +92,9 @@ export async function lastStep(
   throw new DiffusionError('INVALID_REQUEST', 'sampler: expected it to yield at least one step, got none');
 }
 
-export function noiseModelOf({ betaSchedule, betaStart, betaEnd, trainSteps }: ModelInfo['prediction']): NoiseModel {
-  return createNoiseModel({ betaSchedule: betaSchedule as 'scaled_linear', betaStart, betaEnd, trainSteps });
+/** The noise levels that a model was trained on. */
+export function noiseModelOf(prediction: ModelInfo['prediction']): NoiseModel {
+  const { type, trainSteps, flowShift: shift } = prediction;
+  if (type === 'flow') return createFlowNoiseModel({ trainSteps, shift });
+  return createNoiseModel({ ...prediction, betaSchedule: prediction.betaSchedule as BetaSchedule });
 }

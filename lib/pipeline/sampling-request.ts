@@ -46,7 +46,7 @@ export interface SamplingRequest {
   sampler?: SamplerName | Sampler;
   /**
    * A name from `schedules`, a function of the same form, or the sigmas themselves. Default `karras`; `trailing` for unconditional
-   * models.
+   * models, flows, and models of zero terminal SNR.
    */
   schedule?: ScheduleName | Schedule | readonly number[];
   /** Of the first picture; picture i of a batch has seed + i. Default: random. */

@@ -121,6 +121,8 @@ Napi::Object to_object(Napi::Env env, const engine::ModelInfo& info) {
     prediction["betaStart"] = info.prediction.beta_start;
     prediction["betaEnd"] = info.prediction.beta_end;
     prediction["trainSteps"] = count(info.prediction.train_steps);
+    prediction["zeroTerminalSnr"] = info.prediction.zero_terminal_snr;
+    if (info.prediction.type == "flow") prediction["flowShift"] = info.prediction.shift;
     if (info.prediction.clip_range > 0) prediction["clipRange"] = info.prediction.clip_range;
     object["prediction"] = prediction;
     object["skippedTextLayers"] = count(info.text ? info.text->skipped_layers : 0);

@@ -284,6 +284,33 @@ VaeConfig detect_vae(const ModelFile& file) {
     return vae;
 }
 
+namespace {
+
+// Our word for what a diffusers scheduler's configuration says.
+std::string prediction_type(const ModelFile& file, const json& config, const char* otherwise) {
+    const bool flow = value<std::string>(file, config, "_class_name", "").starts_with("FlowMatch");
+    const auto type = value<std::string>(file, config, "prediction_type", flow ? "flow" : otherwise);
+    if (type == "sample") return "x0";
+    if (type == "flow_prediction") return "flow";
+    for (const char* known : {"epsilon", "v_prediction", "x0", "flow"}) {
+        if (type == known) return type;
+    }
+    fail("UNKNOWN_ARCHITECTURE", file.path(), ": prediction_type ", type,
+         " is none of epsilon, v_prediction, sample and flow_prediction");
+}
+
+double flow_shift(const ModelFile& file, const json& config) {
+    if (value<bool>(file, config, "use_dynamic_shifting", false)) {
+        fail("UNKNOWN_ARCHITECTURE", file.path(),
+             ": the configuration's use_dynamic_shifting, a shift by the picture's size, is not supported");
+    }
+    const double shift = value<double>(file, config, "shift", value<double>(file, config, "flow_shift", 1.0));
+    if (std::isfinite(shift) && shift > 0) return shift;
+    fail("FILE_INVALID", file.path(), ": the configuration's shift must be a finite number above 0, but is ", shift);
+}
+
+}  // namespace
+
 PredictionConfig detect_prediction(const ModelFile& file) {
     const json& config = section(file, "scheduler");
     PredictionConfig prediction;
@@ -292,10 +319,11 @@ PredictionConfig detect_prediction(const ModelFile& file) {
     const bool has_unet = file.find(kUNet + "conv_in.weight") != nullptr;
     const bool sd2 = config.empty() && has_unet && context_width(file) == 1024;
     const bool ddpm = has_unet && context_width(file) == 0;
-    prediction.type = value<std::string>(file, config, "prediction_type", sd2 ? "v_prediction" : "epsilon");
-    if (prediction.type != "epsilon" && prediction.type != "v_prediction") {
-        fail("UNKNOWN_ARCHITECTURE", file.path(), ": prediction_type ", prediction.type,
-             " is neither epsilon nor v_prediction");
+    prediction.type = prediction_type(file, config, sd2 ? "v_prediction" : "epsilon");
+    if (prediction.type == "flow") {
+        prediction.shift = flow_shift(file, config);
+    } else {
+        prediction.zero_terminal_snr = value<bool>(file, config, "rescale_betas_zero_snr", false);
     }
     prediction.beta_schedule = value<std::string>(file, config, "beta_schedule", ddpm ? "linear" : "scaled_linear");
     prediction.beta_start = value<double>(file, config, "beta_start", ddpm ? 0.0001 : 0.00085);

@@ -55,11 +55,13 @@ struct VaeConfig {
 };
 
 struct PredictionConfig {
-    std::string type = "epsilon";  // or "v_prediction"
+    std::string type = "epsilon";  // or "v_prediction", "x0", "flow"
     std::string beta_schedule = "scaled_linear";
     double beta_start = 0.00085, beta_end = 0.012;
     int64_t train_steps = 1000;
-    double clip_range = 0;  // denoised pixels are held to -clip_range..clip_range; 0: they are not
+    bool zero_terminal_snr = false;  // the betas are rescaled so that the last timestep is pure noise
+    double shift = 1;                // of a flow's levels
+    double clip_range = 0;           // denoised pixels are held to -clip_range..clip_range; 0: they are not
 };
 
 // Each throws MISSING_TENSOR or TENSOR_SHAPE where the tensors contradict the architecture, FILE_INVALID where the

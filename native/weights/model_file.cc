@@ -10,6 +10,7 @@
 #include "native/weights/gguf.h"
 #include "native/weights/mapped_file.h"
 #include "native/weights/names.h"
+#include "native/weights/prediction_marks.h"
 #include "native/weights/safetensors.h"
 
 namespace nd::weights {
@@ -107,11 +108,13 @@ void ModelFile::open_single_file() {
     } else {
         refuse(file);
     }
+    const nlohmann::json marks = prediction_marks(contents);
     contents = with_canonical_names(std::move(contents), path_);
     const std::string what = path_ + ": metadata " + kConfigKey;
     const auto config = contents.metadata.find(kConfigKey);
     config_ = complete_config(
         config == contents.metadata.end() ? nlohmann::json::object() : parse_object(config->second, what), what);
+    for (const auto& [key, value] : marks.items()) config_["scheduler"].emplace(key, value);  // never over its own
     const auto merges = contents.metadata.find(kMergesKey);
     if (merges != contents.metadata.end()) merges_ = merges->second;
     take(std::move(contents));

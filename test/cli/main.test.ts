@@ -56,6 +56,7 @@ t.test('wrong use ends with 2 and one line', async (t) => {
     [['a cat', '--frobnicate', ...model], /frobnicate/],
     [['a cat', '-o', 'picture.bmp'], /ends in \.png, \.jpg, \.jpeg or \.webp, got 'picture\.bmp'/],
     [['a cat', '-o', out('x.png'), ...small, '--sampler', 'magic'], /UNKNOWN_SAMPLER.*euler/],
+    [['a cat', '-o', out('x.png'), ...small, '--prediction', 'score'], /INVALID_ARGUMENT: prediction: .*x0, flow/],
     [['a cat', '-o', out('x.png'), ...small, '--width', '30'], /INVALID_REQUEST: width: expected a multiple of 4/],
   ];
   for (const [args, message] of wrong) {
@@ -74,6 +75,19 @@ t.test('failures end with 1 and a code', async (t) => {
   const unwritable = await run(['a cat', '-o', path.join(folder, 'no', 'such', 'folder.png'), ...small]);
   t.equal(unwritable.code, 1);
   t.match(unwritable.stderr, /FILE_NOT_WRITABLE/);
+});
+
+t.test('what the network predicts', async (t) => {
+  const zero = ['--prediction', 'x0', '--zero-terminal-snr'];
+  const drawn: Buffer[] = [];
+  for (const [name, args] of Object.entries({ zero, flow: ['--prediction', 'flow', '--flow-shift', '3'] })) {
+    const { code, stderr } = await run(['a cat', '-o', out(`${name}.png`), ...small, ...args]);
+    t.equal(code, 0, stderr);
+    const { data, parameters } = await Image.open(out(`${name}.png`));
+    t.match(parameters, name === 'zero' ? /Noise Schedule: Zero Terminal SNR/ : /^(?!.*Noise Schedule)/s);
+    drawn.push(Buffer.from(data));
+  }
+  t.notOk(drawn[0].equals(drawn[1]));
 });
 
 t.test('Ctrl-C ends with 130', async (t) => {

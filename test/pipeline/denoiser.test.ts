@@ -16,7 +16,7 @@ const noise = Float32Array.of(1.5, 0.3, -0.7, -2);
 const perfect: Record<Exclude<Prediction, 'flow'>, (alpha: number) => Float32Array> = {
   epsilon: () => noise,
   v_prediction: (alpha) => noise.map((value, i) => Math.sqrt(alpha) * value - Math.sqrt(1 - alpha) * image[i]),
-  sample: () => image,
+  x0: () => image,
 };
 
 for (const prediction of Object.keys(perfect) as (keyof typeof perfect)[]) {
@@ -92,7 +92,7 @@ t.test("Euler's method over a flow's levels is Euler's method in the flow's own 
 
 t.test('a pair is what two denoisers give, from one evaluation', async (t) => {
   const predict = (factor: number) => async (x: Float32Array) => x.map((value) => factor * value);
-  for (const prediction of ['epsilon', 'v_prediction', 'sample', 'flow'] as const) {
+  for (const prediction of ['epsilon', 'v_prediction', 'x0', 'flow'] as const) {
     let evaluations = 0;
     const pair = createPairDenoiser({
       model,
@@ -112,6 +112,6 @@ t.test('an unknown kind of prediction is refused', async (t) => {
   const options = { model, prediction: 'score' as Prediction, predictNoise: async () => image };
   t.throws(() => createDenoiser(options), {
     code: 'INVALID_ARGUMENT',
-    message: "prediction: expected one of epsilon, v_prediction, sample, flow, got 'score'",
+    message: "prediction: expected one of epsilon, v_prediction, x0, flow, got 'score'",
   });
 });

@@ -6,6 +6,7 @@ export const errorCodes = {
   ADDON_NOT_FOUND: 'a native addon (our own, or sharp for pictures) is neither built nor shipped for this platform',
   COMPUTE_FAILED: 'the engine could not finish a computation',
   DISPOSED: 'the model was disposed of before or during the call',
+  ENGINE_CRASHED: 'the process of an isolated engine ended while it worked; the next call has a new one',
   FILE_INVALID: 'a file is damaged, truncated or not of the format that it claims',
   FILE_NOT_FOUND: 'a path does not exist or cannot be read',
   FILE_NOT_WRITABLE: 'a file could not be written',

@@ -1,6 +1,6 @@
 /** Carries an AbortSignal into native work, and native errors out of it. */
 import { loadAddon } from '../binding/load';
-import type { NativeCancellation } from '../binding/types';
+import type { NativeAddon, NativeCancellation } from '../binding/types';
 import { DiffusionError, type ErrorCode, errorCodes } from '../errors';
 
 /** Throws `ABORTED`, with the signal's reason as its cause, if the signal is aborted. */
@@ -8,13 +8,18 @@ export function throwIfAborted(signal?: AbortSignal): void {
   if (signal?.aborted) throw aborted(signal);
 }
 
-/** Runs a native call that stops, inside a step too, once the signal is aborted. Rejects with a {@link DiffusionError}. */
+/**
+ * Runs a native call that stops, inside a step too, once the signal is aborted. Rejects with a {@link DiffusionError}.
+ *
+ * @param addon whose call it is, of this process or isolated; our own process's where it is left out
+ */
 export async function callNative<T>(
   signal: AbortSignal | undefined,
   call: (cancellation: NativeCancellation | null) => Promise<T>,
+  addon?: Pick<NativeAddon, 'Cancellation'>,
 ): Promise<T> {
   throwIfAborted(signal);
-  const cancellation = signal ? new (loadAddon().Cancellation)() : null;
+  const cancellation = signal ? new (addon ?? loadAddon()).Cancellation() : null;
   const onAbort = () => cancellation?.cancel();
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
@@ -33,6 +38,7 @@ function aborted(signal: AbortSignal): DiffusionError {
 
 /** Native errors are plain Errors with a code of our table; anything else passes through. */
 function toDiffusionError(error: unknown): unknown {
+  if (error instanceof DiffusionError) return error;
   const code = (error as { code?: unknown } | null)?.code;
   if (!(error instanceof Error) || typeof code !== 'string' || !Object.hasOwn(errorCodes, code)) return error;
   return new DiffusionError(code as ErrorCode, error.message, { cause: error });

@@ -1,7 +1,15 @@
 /** A loaded model: what its networks compute, in typed arrays. Control over them lies with the caller. */
 import { availableParallelism } from 'node:os';
+import { isolatedAddon } from '../binding/isolated/isolated-addon';
 import { loadAddon } from '../binding/load';
-import type { NativeContext, NativeModel, NativeModelInfo, NativeStats } from '../binding/types';
+import type {
+  NativeAddon,
+  NativeCancellation,
+  NativeContext,
+  NativeModel,
+  NativeModelInfo,
+  NativeStats,
+} from '../binding/types';
 import { DiffusionError } from '../errors';
 import { callNative } from './cancellation';
 import { checkPredictionOptions, chosenPrediction, type PredictionOptions } from './prediction';
@@ -24,6 +32,11 @@ export interface ModelOptions extends PredictionOptions {
   threads?: number;
   /** Bytes that compute buffers may take, weights not counted; above it pictures are decoded in tiles. Default 1 GiB. */
   memoryBudgetBytes?: number;
+  /**
+   * Runs the engine in a process of its own, which a crash ends in place of this one: what is under way then rejects with
+   * `ENGINE_CRASHED`, and the next call starts the process and loads the model again. Default false.
+   */
+  isolate?: boolean;
   /** Hears how much is loaded, 0 to 1. */
   onProgress?: (fraction: number) => void;
   /** Stops the loading, which then rejects with `ABORTED`. */
@@ -34,13 +47,11 @@ export interface ModelOptions extends PredictionOptions {
 export type Context = NativeContext;
 
 export class Model {
-  readonly info: ModelInfo;
-  private readonly native_: NativeModel;
-
-  private constructor(native: NativeModel, info: ModelInfo) {
-    this.native_ = native;
-    this.info = info;
-  }
+  private constructor(
+    private readonly native_: NativeModel,
+    readonly info: ModelInfo,
+    private readonly addon_: Pick<NativeAddon, 'Cancellation'>,
+  ) {}
 
   /**
    * Loads a model from a single file (safetensors, GGUF) or a diffusers folder.
@@ -55,6 +66,7 @@ export class Model {
       threads = availableParallelism(),
       memoryBudgetBytes = 2 ** 30,
       device = 'auto',
+      isolate = false,
     } = options;
     if (typeof precision !== 'string') throw invalid('precision', 'a string', precision);
     if (device !== 'auto' && device !== 'cpu') throw invalid('device', "'auto' or 'cpu'", device);
@@ -64,10 +76,12 @@ export class Model {
       throw invalid('memoryBudgetBytes', 'an integer of 0 or more', memoryBudgetBytes);
     }
     checkPredictionOptions(options);
+    if (typeof isolate !== 'boolean') throw invalid('isolate', 'true or false', isolate);
     const { onProgress = null, signal } = options;
     if (onProgress !== null && typeof onProgress !== 'function') throw invalid('onProgress', 'a function', onProgress);
     let thrown: { error: unknown } | undefined; // by onProgress: ends the loading
-    const native = await callNative(signal, (cancellation) => {
+    const addon = isolate ? isolatedAddon : loadAddon();
+    const load = (cancellation: NativeCancellation | null) => {
       const report = (fraction: number) => {
         try {
           onProgress?.(fraction);
@@ -75,12 +89,13 @@ export class Model {
           thrown ??= { error };
         }
       };
-      return loadAddon().load(path, { precision, threads, memoryBudgetBytes }, cancellation, onProgress && report);
-    });
+      return addon.load(path, { precision, threads, memoryBudgetBytes }, cancellation, onProgress && report);
+    };
+    const native = await callNative(signal, load, addon);
     try {
       if (thrown) throw thrown.error;
       const { info } = native;
-      return new Model(native, { ...info, prediction: chosenPrediction(info.prediction, options) });
+      return new Model(native, { ...info, prediction: chosenPrediction(info.prediction, options) }, addon);
     } catch (error) {
       await native.dispose();
       throw error;
@@ -89,12 +104,12 @@ export class Model {
 
   /** int32 ids `[rows, contextLength]` -> f32 `[rows, contextLength, width]`, without the last `skipLayers` layers, after the final norm. */
   encodeText(ids: Int32Array, rows: number, skipLayers = 0, signal?: AbortSignal): Promise<Float32Array> {
-    return callNative(signal, (cancellation) => this.native_.encodeText(ids, rows, skipLayers, cancellation));
+    return this.call(signal, (cancellation) => this.native_.encodeText(ids, rows, skipLayers, cancellation));
   }
 
   /** f32 `[rows, tokens, width]` -> a context for {@link predictNoise}; its memory goes when it is collected, or with `dispose()`. */
   createContext(embeddings: Float32Array, rows: number, signal?: AbortSignal): Promise<Context> {
-    return callNative(signal, (cancellation) => this.native_.createContext(embeddings, rows, cancellation));
+    return this.call(signal, (cancellation) => this.native_.createContext(embeddings, rows, cancellation));
   }
 
   /**
@@ -111,29 +126,37 @@ export class Model {
     context: Context | null,
     signal?: AbortSignal,
   ): Promise<Float32Array> {
-    return callNative(signal, (cancellation) =>
+    return this.call(signal, (cancellation) =>
       this.native_.predictNoise(latents, shape, timestep, context, cancellation),
     );
   }
 
   /** Latents f32 `[n, channels, height, width]` -> pixels f32 `[n, 3, H, W]`, about -1..1. */
   decodeLatents(latents: Float32Array, shape: PlanesShape, signal?: AbortSignal): Promise<Float32Array> {
-    return callNative(signal, (cancellation) => this.native_.decode(latents, shape, cancellation));
+    return this.call(signal, (cancellation) => this.native_.decode(latents, shape, cancellation));
   }
 
   /** Pixels f32 `[n, 3, H, W]` in -1..1 -> latents f32 `[n, channels, h, w]`: the mean of the encoder's distribution. */
   encodeImage(pixels: Float32Array, shape: PlanesShape, signal?: AbortSignal): Promise<Float32Array> {
-    return callNative(signal, (cancellation) => this.native_.encode(pixels, shape, cancellation));
+    return this.call(signal, (cancellation) => this.native_.encode(pixels, shape, cancellation));
   }
 
   /** Where the time went so far, waiting for the work in hand. */
   stats(): Promise<ModelStats> {
-    return callNative(undefined, () => this.native_.stats());
+    return this.call(undefined, () => this.native_.stats());
   }
 
   /** Frees the weights. Calls that run or wait reject with `DISPOSED`, as do all later ones. Harmless when repeated. */
   async dispose(): Promise<void> {
     await this.native_.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  private call<T>(signal: AbortSignal | undefined, call: (cancellation: NativeCancellation | null) => Promise<T>) {
+    return callNative(signal, call, this.addon_);
   }
 }
 

@@ -1,5 +1,6 @@
 /** The UNet's passes: those of requests that are in flight together become one where they can. */
 import { setImmediate } from 'node:timers/promises';
+import { DiffusionError } from '../errors';
 import { throwIfAborted } from '../model/cancellation';
 import type { Context, Model, PlanesShape } from '../model/model';
 
@@ -119,8 +120,11 @@ export class JointPasses {
         at = end;
       }
       return true;
-    } catch {
-      return cancel.signal.aborted;
+    } catch (error) {
+      // What took the engine down is not tried again.
+      const isCrash = error instanceof DiffusionError && error.code === 'ENGINE_CRASHED';
+      if (isCrash) for (const { reject } of group) reject(error);
+      return isCrash || cancel.signal.aborted;
     } finally {
       for (const { ask } of group) ask.signal?.removeEventListener('abort', onAbort);
     }

@@ -114,6 +114,13 @@ t.test('what cannot be done together is done one by one', async (t) => {
   await Promise.all([t.rejects(c.rows, { code: 'DISPOSED' }), t.rejects(d.rows, { code: 'DISPOSED' })]);
 });
 
+t.test('what took the engine down is not tried again', async (t) => {
+  const { ask, calls } = fakePasses(() => new DiffusionError('ENGINE_CRASHED', 'killed'));
+  const [a, b] = [await ask(), await ask({ latents: Float32Array.of(2) })];
+  await Promise.all([t.rejects(a.rows, { code: 'ENGINE_CRASHED' }), t.rejects(b.rows, { code: 'ENGINE_CRASHED' })]);
+  t.equal(calls.length, 1);
+});
+
 t.test('requests at once have the bytes that they have alone, in fewer passes', async (t) => {
   const request = { width: 32, height: 32, steps: 6, seed: 7, cfgScale: 4 } as const;
   for (const precision of ['auto', 'f32', 'q8_0']) {

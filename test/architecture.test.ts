@@ -9,12 +9,13 @@ const root = path.resolve(__dirname, '..');
 const libRooms: Record<string, string[]> = {
   'index.ts': ['errors.ts', 'image', 'model', 'pipeline', 'prompt', 'sampling'],
   'errors.ts': [],
+  'files.ts': ['errors.ts'],
   cli: ['errors.ts', 'pipeline', 'model', 'sampling'],
   pipeline: ['errors.ts', 'prompt', 'sampling', 'model', 'image'],
   prompt: ['errors.ts'],
   sampling: ['errors.ts'],
-  model: ['errors.ts', 'binding'],
-  image: ['errors.ts'],
+  model: ['errors.ts', 'files.ts', 'binding'],
+  image: ['errors.ts', 'files.ts'],
   binding: ['errors.ts'],
 };
 

@@ -1,8 +1,7 @@
 /** A picture: RGB8 pixels with the text that tells how they were generated. */
-import { randomUUID } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DiffusionError } from '../errors';
+import { checkPath, readWhole, writeWhole } from '../files';
 import { decode, encode, type ImageFormat, imageFormats, type ResizeOptions, resize } from './codec';
 import { readParameters, withParameters } from './parameters';
 
@@ -63,7 +62,8 @@ export class Image {
     const isPath = typeof source === 'string';
     if (!isPath && !(source instanceof Uint8Array))
       throw invalid('source', 'a path or the bytes of a file', typeof source);
-    const file = isPath ? await read(source) : source;
+    if (isPath) checkPath(source, 'source');
+    const file = isPath ? await readWhole(source) : source;
     const { width, height, data } = await decode(file, background);
     return new Image(width, height, data, readParameters(file)?.replaceAll('\0', '\ufffd'));
   }
@@ -95,15 +95,8 @@ export class Image {
   async save(file: string, { quality }: SaveOptions = {}): Promise<void> {
     const format = typeof file === 'string' ? formatsByExtension[path.extname(file).toLowerCase()] : undefined;
     if (!format) throw invalid('path', 'a file name that ends in .png, .jpg, .jpeg or .webp', String(file));
-    const bytes = await this.toBuffer({ format, quality });
-    const unfinished = `${file}.${randomUUID()}.tmp`;
-    try {
-      await writeFile(unfinished, bytes, { flag: 'wx', flush: true });
-      await rename(unfinished, file);
-    } catch (cause) {
-      await rm(unfinished, { force: true }).catch(() => {});
-      throw notWritable(file, cause as NodeJS.ErrnoException);
-    }
+    checkPath(file);
+    await writeWhole(file, await this.toBuffer({ format, quality }));
   }
 
   /**
@@ -124,32 +117,6 @@ function checkQuality(format: ImageFormat, quality: number | undefined): void {
   if (!Number.isInteger(quality) || quality < 1 || quality > 100) {
     throw invalid('quality', 'an integer in 1..100', String(quality));
   }
-}
-
-async function read(file: string): Promise<Buffer> {
-  try {
-    return await readFile(file);
-  } catch (cause) {
-    throw new DiffusionError('FILE_NOT_FOUND', `${file} does not exist or cannot be read`, { cause });
-  }
-}
-
-function notWritable(file: string, cause: NodeJS.ErrnoException): DiffusionError {
-  const folder = path.dirname(path.resolve(file));
-  const reasons: Record<string, string> = {
-    ENOENT: `the folder ${folder} does not exist: create it first`,
-    ENOTDIR: `${folder} is not a folder`,
-    EISDIR: 'it is a folder: choose another name',
-    ENOTEMPTY: 'it is a folder: choose another name',
-    EEXIST: 'it is a folder: choose another name',
-    EACCES: `writing to ${folder} is not permitted`,
-    EPERM: `writing to ${folder} is not permitted`,
-    EROFS: `${folder} is read-only`,
-    ENOSPC: 'the disk is full',
-    ENAMETOOLONG: 'the name is too long',
-  };
-  const why = reasons[cause.code ?? ''] ?? cause.message;
-  return new DiffusionError('FILE_NOT_WRITABLE', `${file} could not be written: ${why}`, { cause });
 }
 
 function invalid(name: string, expected: string, actual: string): DiffusionError {

@@ -1,6 +1,6 @@
 /** Tells what a model file is without loading it. */
 import { loadAddon } from '../binding/load';
-import { DiffusionError } from '../errors';
+import { checkPath } from '../files';
 import { callNative } from './cancellation';
 import type { ModelInfo } from './model';
 
@@ -10,8 +10,6 @@ import type { ModelInfo } from './model';
  * @throws FILE_NOT_FOUND, FILE_INVALID, UNKNOWN_ARCHITECTURE, MISSING_TENSOR, TENSOR_SHAPE
  */
 export async function inspectModel(path: string): Promise<ModelInfo> {
-  if (typeof path !== 'string' || path === '') {
-    throw new DiffusionError('INVALID_ARGUMENT', `path: expected a non-empty string, got ${typeof path}`);
-  }
+  checkPath(path);
   return callNative(undefined, () => loadAddon().inspect(path));
 }

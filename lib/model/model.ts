@@ -11,6 +11,7 @@ import type {
   NativeStats,
 } from '../binding/types';
 import { DiffusionError } from '../errors';
+import { checkPath } from '../files';
 import { callNative } from './cancellation';
 import { checkPredictionOptions, chosenPrediction, type PredictionOptions } from './prediction';
 
@@ -60,7 +61,7 @@ export class Model {
    * UNSUPPORTED_TYPE for a file that cannot be used; OUT_OF_MEMORY; ABORTED
    */
   static async load(path: string, options: ModelOptions = {}): Promise<Model> {
-    if (typeof path !== 'string' || path === '') throw invalid('path', 'a non-empty string', path);
+    checkPath(path);
     const {
       precision = 'auto',
       threads = availableParallelism(),

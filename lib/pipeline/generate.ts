@@ -95,7 +95,7 @@ async function* descend(
   memory: AnswerMemory | undefined,
 ): AsyncGenerator<StepEvent, void, void> {
   const { model } = studio;
-  const { clipSkip, signal } = request;
+  const { clipSkip, priority, signal } = request;
   const { downscale } = model.info.vae!;
   const pixelSize = { height: shape[2] * downscale, width: shape[3] * downscale };
 
@@ -121,7 +121,7 @@ async function* descend(
   // 4. Text and network, then noise to latents.
   const latentShape = shape;
   const steps = sigmas.length - 1;
-  const network = new GuidedNetwork(studio, { latentShape, clipSkip, steps, signal }, direction, extra);
+  const network = new GuidedNetwork(studio, { latentShape, clipSkip, steps, priority, signal }, direction, extra);
   try {
     const predict = network.predict.bind(network);
     yield* sampleLatents(model.info, request, predict, { shape, sigmas, start, noise, kept }, memory);

@@ -1,8 +1,8 @@
 /** The UNet's passes: those of requests that are in flight together become one where they can. */
 import { setImmediate } from 'node:timers/promises';
 import { DiffusionError } from '../errors';
-import { throwIfAborted } from '../model/cancellation';
 import type { Context, Model, PlanesShape } from '../model/model';
+import { Line, rejectAborted, type Waiting } from './line';
 
 /** A pass that a request asks for. */
 export interface AskedPass {
@@ -13,13 +13,14 @@ export interface AskedPass {
   readonly latents: Float32Array;
   readonly shape: PlanesShape;
   readonly timestep: number;
+  /** The highest goes first; see `SamplingRequest`. Default 0. */
+  readonly priority?: number;
   readonly signal?: AbortSignal;
 }
 
-interface Waiting {
+interface Asking extends Waiting {
   readonly ask: AskedPass;
   resolve(rows: Float32Array): void;
-  reject(error: unknown): void;
 }
 
 /** Latents in a joint pass, rows times pictures times their size: 8 of 64 x 64. It bounds the memory. */
@@ -29,12 +30,12 @@ const mostLatents = 2 ** 15;
 const contextLimit = 8;
 
 /**
- * Passes in the order in which they were asked for, one at a time. Those that wait with the same timestep and sizes are run as
- * rows of one: no value of a row depends on the others, so nobody's bytes change. Requests that begin together
+ * Passes by priority and in the order in which they were asked for, one at a time. Those of one priority that wait with the same
+ * timestep and sizes are run as rows of one: no value of a row depends on the others, so nobody's bytes change. Requests that begin together
  * and take the same steps come to go together; a request that joins later keeps its own steps, and takes turns.
  */
 export class JointPasses {
-  private waiting_: Waiting[] = [];
+  private readonly line_ = new Line<Asking>();
   private isRunning_ = false;
   private readonly contexts_ = new Map<string, { members: readonly Context[]; context: Context }>();
   private readonly ids_ = new WeakMap<Context, number>();
@@ -44,9 +45,9 @@ export class JointPasses {
 
   /** f32 `[rows, ...shape]`, of the UNet's output channels. */
   async predict(ask: AskedPass): Promise<Float32Array> {
-    throwIfAborted(ask.signal);
+    const { priority, signal } = ask;
     return new Promise((resolve, reject) => {
-      this.waiting_.push({ ask, resolve, reject });
+      this.line_.join({ ask, priority, signal, resolve, reject });
       if (!this.isRunning_) void this.run();
     });
   }
@@ -71,33 +72,28 @@ export class JointPasses {
     this.isRunning_ = false;
   }
 
-  /** The one that waits the longest, and those that can go with it. */
-  private takeGroup(): Waiting[] {
-    const [first] = this.waiting_;
-    if (!first) return [];
-    const key = keyOf(first.ask);
+  /** Who is next, and those that can go with it. */
+  private takeGroup(): Asking[] {
     let room = mostLatents;
-    const group = this.waiting_.filter(({ ask }) => {
-      const size = ask.context.rows * ask.shape[0] * ask.shape[2] * ask.shape[3];
-      const fits = ask === first.ask || (keyOf(ask) === key && size <= room);
-      if (fits) room -= size;
+    const sizeOf = ({ ask }: Asking) => ask.context.rows * ask.shape[0] * ask.shape[2] * ask.shape[3];
+    return this.line_.take((other, first) => {
+      if (room === mostLatents) room -= sizeOf(first);
+      const fits = keyOf(other.ask) === keyOf(first.ask) && sizeOf(other) <= room;
+      if (fits) room -= sizeOf(other);
       return fits;
     });
-    this.waiting_ = this.waiting_.filter((waiting) => !group.includes(waiting));
-    return group;
   }
 
-  private async serve(group: readonly Waiting[]): Promise<void> {
-    const alive = group.filter((waiting) => !rejectAborted(waiting));
-    if (alive.length > 1 && (await this.serveJointly(alive))) return;
-    for (const { ask, resolve, reject } of alive) {
+  private async serve(group: readonly Asking[]): Promise<void> {
+    if (group.length > 1 && (await this.serveJointly(group))) return;
+    for (const { ask, resolve, reject } of group) {
       const { latents, shape, timestep, context, signal } = ask;
       await this.model_.predictNoise(latents, shape, timestep, context, signal).then(resolve, reject);
     }
   }
 
   /** False where the joint pass could not be made, for lack of memory as a rule: then each gets its own pass, or its own error. */
-  private async serveJointly(group: readonly Waiting[]): Promise<boolean> {
+  private async serveJointly(group: readonly Asking[]): Promise<boolean> {
     const cancel = new AbortController();
     // One's abort ends its own request alone; the pass ends with the last.
     const onAbort = () => {
@@ -155,19 +151,8 @@ export class JointPasses {
   }
 }
 
-function keyOf({ shape, timestep, embeddings, context }: AskedPass): string {
-  return `${shape} ${timestep} ${embeddings.length / context.rows}`;
-}
-
-/** Whether it was aborted. */
-function rejectAborted({ ask, reject }: Waiting): boolean {
-  try {
-    throwIfAborted(ask.signal);
-    return false;
-  } catch (error) {
-    reject(error);
-    return true;
-  }
+function keyOf({ shape, timestep, embeddings, context, priority }: AskedPass): string {
+  return `${shape} ${timestep} ${embeddings.length / context.rows} ${priority}`;
 }
 
 /** The latents as each row sees them. */

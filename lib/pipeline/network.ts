@@ -11,6 +11,7 @@ export interface NetworkRequest {
   readonly latentShape: PlanesShape;
   readonly clipSkip: number;
   readonly steps: number;
+  readonly priority?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -79,7 +80,7 @@ export class GuidedNetwork {
 
   /** One pass of the UNet -> f32 `[rows, pictures, C, H, W]`. */
   private evaluate({ prompts, context, embeddings }: Pass, x: Float32Array, pictures: number, timestep: number) {
-    const { latentShape, signal } = this.request_;
+    const { latentShape, priority, signal } = this.request_;
     const [count, channels, height, width] = latentShape;
     const size = (x.length / count) * pictures;
     const latents = (prompt: number) => this.withExtra(x.subarray(prompt * size, (prompt + 1) * size), pictures);
@@ -89,7 +90,7 @@ export class GuidedNetwork {
     const seen = prompts.length === 1 ? latents(prompts[0].prompt) : concatenated(prompts.flatMap(rowsOf));
     const extraChannels = this.extra_ ? this.extra_.length / (height * width) : 0;
     const shape = [pictures, channels + extraChannels, height, width] as const;
-    return this.studio_.passes.predict({ context, embeddings, latents: seen, shape, timestep, signal });
+    return this.studio_.passes.predict({ context, embeddings, latents: seen, shape, timestep, priority, signal });
   }
 
   private withExtra(x: Float32Array, pictures: number): Float32Array {

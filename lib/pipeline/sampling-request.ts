@@ -63,6 +63,11 @@ export interface SamplingRequest {
   eta?: number;
   /** Starting latents f32 `[batchSize, channels, height / f, width / f]` at the first sigma, in place of seeded noise. */
   latents?: Float32Array;
+  /**
+   * Whose turn it is where several requests are under way: at each step those of the highest priority go first, the longest waiting of
+   * them, and the others wait as long as there are such. -100 to 100. Default 0.
+   */
+  priority?: number;
   /** Stops the work, inside a step too; the call then rejects with `ABORTED`. */
   signal?: AbortSignal;
   /** Called after each step; a promise is waited for. What it throws ends the request. */
@@ -73,7 +78,7 @@ export type OnStep = (event: StepEvent) => void | Promise<void>;
 
 export const samplingOptions = [
   ...['width', 'height', 'steps', 'sampler', 'schedule', 'seed', 'subseed', 'subseedStrength', 'rng', 'batchSize'],
-  ...['eta', 'latents', 'signal', 'onStep'],
+  ...['eta', 'latents', 'priority', 'signal', 'onStep'],
 ];
 
 /** A request with nothing left open. */
@@ -94,6 +99,7 @@ export interface ResolvedSampling {
   eta?: number;
   latents?: Float32Array;
   latentShape: PlanesShape;
+  priority: number;
   signal?: AbortSignal;
   onStep?: OnStep;
 }
@@ -148,6 +154,7 @@ export function parseSampling(
     eta: eta === undefined ? undefined : finite('eta', eta, 0, 10),
     latents,
     latentShape,
+    priority: finite('priority', request.priority ?? 0, -100, 100),
     signal,
     onStep,
   };

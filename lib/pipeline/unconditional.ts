@@ -5,6 +5,7 @@ import type { Image } from '../image/image';
 import { assetPath } from '../model/assets';
 import { Model, type ModelInfo, type ModelOptions } from '../model/model';
 import type { Seed } from '../sampling/noise';
+import { Turns } from './line';
 import { noiseDraws, seedsOf } from './noise-draws';
 import { toImages } from './pictures';
 import { parseUnconditional } from './request';
@@ -30,6 +31,8 @@ export function isUnconditional(info: ModelInfo): boolean {
 
 /** A loaded unconditional model; `Pipeline.unconditional()` gives one. */
 export class UnconditionalPipeline {
+  private readonly turns_ = new Turns();
+
   private constructor(
     readonly model: Model,
     private readonly modelName_: string,
@@ -99,12 +102,13 @@ export class UnconditionalPipeline {
   }
 
   private sample(request: ResolvedSampling): AsyncGenerator<StepEvent, void, void> {
-    const { latentShape: shape, signal } = request;
+    const { latentShape: shape, priority, signal } = request;
     const sigmas = request.schedule(request.steps, noiseModelOf(this.info.prediction));
     const noise = noiseDraws(request, shape);
     const start = request.latents ?? noise().map((value) => value * sigmas[0]);
     const predict = async (x: Float32Array, timestep: number) => {
-      const guided = await this.model.predictNoise(x, shape, timestep, null, signal);
+      const pass = () => this.model.predictNoise(x, shape, timestep, null, signal);
+      const guided = await this.turns_.take(pass, { priority, signal });
       return { guided, unconditional: guided };
     };
     return sampleLatents(this.info, request, predict, { shape, sigmas, start, noise });

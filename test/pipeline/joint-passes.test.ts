@@ -105,6 +105,43 @@ t.test("one's abort is not another's", async (t) => {
   await t.rejects((await ask({ signal: AbortSignal.abort() })).rows, { code: 'ABORTED' });
 });
 
+t.test('the highest priority goes first, in passes of its own', async (t) => {
+  const { ask, calls } = fakePasses();
+  const order: number[] = [];
+  const asks = [
+    await ask({ embeddings: [1] }),
+    await ask({ embeddings: [2], priority: 1 }),
+    await ask({ embeddings: [3], priority: 2 }),
+    await ask({ embeddings: [4], priority: -1 }),
+    await ask({ embeddings: [5], priority: 2 }),
+    await ask({ embeddings: [6] }),
+  ];
+  await Promise.all(asks.map(({ rows }, i) => rows.then(() => order.push(i + 1))));
+  t.strictSame(calls, [
+    [5, 3, 5],
+    [5, 2],
+    [5, 1, 6],
+    [5, 4],
+  ]);
+  t.strictSame(order, [3, 5, 2, 1, 6, 4]);
+});
+
+t.test('an abort is heard while others have their turn', async (t) => {
+  const { ask, calls } = fakePasses();
+  const cancel = new AbortController();
+  const blocker = await ask({ priority: 1 });
+  const waiting = await ask({ signal: cancel.signal });
+  let isServed = false;
+  blocker.rows.then(() => {
+    isServed = true;
+  });
+  cancel.abort();
+  await t.rejects(waiting.rows, { code: 'ABORTED' });
+  t.notOk(isServed);
+  await blocker.rows;
+  t.equal(calls.length, 1);
+});
+
 t.test('what cannot be done together is done one by one', async (t) => {
   const scarce = fakePasses((rows) => (rows > 1 ? new DiffusionError('OUT_OF_MEMORY', 'too large') : undefined));
   const [a, b] = [await scarce.ask(), await scarce.ask({ latents: Float32Array.of(2) })];

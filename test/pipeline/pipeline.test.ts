@@ -117,6 +117,23 @@ t.test('requests at once are served one after the other', async (t) => {
   t.ok(sameBytes(b.images[0].data, (await pipeline.txt2img(other)).images[0].data));
 });
 
+t.test('of many requests one of high priority overtakes the others at the next step', async (t) => {
+  await using pipeline = await Pipeline.load(file, { threads: 1 });
+  const [steps, log, done] = [6, [] as number[], [] as number[]];
+  const asks = Array.from({ length: 32 }, async (_, i) => {
+    const priority = i === 31 ? 1 : undefined;
+    const size = { width: 16, height: 16, steps };
+    await pipeline.txt2img({ ...request, ...size, seed: i, priority, onStep: () => void log.push(i) });
+    done.push(i);
+  });
+  await Promise.all(asks);
+  const first = log.indexOf(31);
+  t.strictSame(log.slice(first, first + steps), Array(steps).fill(31), 'its steps follow each other');
+  t.equal(done[0], 31);
+  t.equal(done.length, 32);
+  await t.rejects(pipeline.txt2img({ ...request, priority: 'high' as never }), { code: 'INVALID_REQUEST' });
+});
+
 t.test('dispose ends what runs, and is harmless when repeated', async (t) => {
   const pipeline = await Pipeline.load(file, { threads: 1 });
   const running = pipeline.txt2img({ ...request, steps: 200 });

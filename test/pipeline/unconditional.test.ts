@@ -9,6 +9,22 @@ import { networkPath, readFixture } from '../support/safetensors';
 const file = networkPath('ddpm.safetensors');
 const request = { steps: 4, seed: 7 };
 
+t.test('of several requests one of high priority goes first', async (t) => {
+  await using pipeline = await Pipeline.unconditional(file, { threads: 1 });
+  const log: number[] = [];
+  const generate = (priority: number) =>
+    pipeline.generate({ ...request, seed: 1, priority, onStep: () => void log.push(priority) });
+  const { steps } = request;
+  await Promise.all([0, 0, 0, 1].map(generate));
+  const first = log.indexOf(1);
+  t.strictSame(log.slice(first, first + steps), Array(steps).fill(1));
+  const cancel = new AbortController();
+  const [running, waiting] = [pipeline.generate(request), pipeline.generate({ ...request, signal: cancel.signal })];
+  cancel.abort();
+  await t.rejects(waiting, { code: 'ABORTED' });
+  await running;
+});
+
 t.test("DDIM and DDPM draw what diffusers' pipelines draw", async (t) => {
   const reference = readFixture(networkPath('ddpm.ref.safetensors'));
   await using pipeline = await Pipeline.unconditional(file, { threads: 1, precision: 'f32' });

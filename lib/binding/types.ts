@@ -9,7 +9,7 @@ export interface NativeCancellation {
 export interface NativeModelInfo {
   /** `sd1`, `sd2`, `custom` (another size of the same architecture) or `ddpm` (an unconditional UNet on pixels). */
   family: string;
-  /** `safetensors`, `gguf` or `diffusers`. */
+  /** `safetensors`, `gguf`, `pytorch` or `diffusers`. */
   format: string;
   /** Which parts the file has. */
   components: { unet: boolean; vae: boolean; textEncoder: boolean };

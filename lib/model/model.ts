@@ -55,7 +55,7 @@ export class Model {
   ) {}
 
   /**
-   * Loads a model from a single file (safetensors, GGUF) or a diffusers folder.
+   * Loads a model from a single file (safetensors, GGUF, PyTorch) or a diffusers folder.
    *
    * @throws INVALID_ARGUMENT for a bad option; FILE_NOT_FOUND, FILE_INVALID, UNKNOWN_ARCHITECTURE, MISSING_TENSOR, TENSOR_SHAPE or
    * UNSUPPORTED_TYPE for a file that cannot be used; OUT_OF_MEMORY; ABORTED

@@ -7,7 +7,7 @@
 
 #include "native/error.h"
 #include "native/weights/checks.h"
-#include "native/weights/safetensors.h"
+#include "native/weights/tensor_file.h"
 
 namespace nd::weights {
 
@@ -15,11 +15,12 @@ namespace {
 
 struct Component {
     const char* folder;
-    const char* weights;  // the stem of its weight files
+    const char* weights[2];  // its weight files, the better one first
 };
 
-constexpr Component kFolders[] = {
-    {"unet", "diffusion_pytorch_model"}, {"vae", "diffusion_pytorch_model"}, {"text_encoder", "model"}};
+constexpr Component kFolders[] = {{"unet", {"diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"}},
+                                  {"vae", {"diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"}},
+                                  {"text_encoder", {"model.safetensors", "pytorch_model.bin"}}};
 
 constexpr size_t kMaxTextBytes = 64u << 20;
 
@@ -41,14 +42,16 @@ nlohmann::json read_json(const std::string& path) {
 }
 
 void add_weights(DiffusersFolder& folder, const std::string& path, const std::string& prefix) {
-    folder.files.push_back(std::make_unique<MappedFile>(path));
-    FileContents contents = read_safetensors(*folder.files.back());
+    TensorFile opened = open_tensor_file(path);
+    folder.files.push_back(std::move(opened.file));
+    FileContents& contents = opened.contents;
     for (auto& [name, tensor] : contents.tensors) {
         if (!folder.contents.tensors.emplace(prefix + name, std::move(tensor)).second) {
             fail("FILE_INVALID", path, ": tensor ", printable(name), " is in another file of the model as well");
         }
     }
     for (auto& [name, type] : contents.unreadable) folder.contents.unreadable.emplace(prefix + name, std::move(type));
+    for (auto& bytes : contents.owned) folder.contents.owned.push_back(std::move(bytes));
 }
 
 // {"weight_map": {tensor: file}}
@@ -78,19 +81,15 @@ void add_shards(DiffusersFolder& folder, const std::string& directory, const std
 
 bool add_component(DiffusersFolder& folder, const std::string& directory, const Component& component) {
     const std::string prefix = std::string(component.folder) + ".";
-    const std::string stem = directory + "/" + component.weights;
-    for (const std::string variant : {"", ".fp16"}) {
-        const std::string file = stem + variant + ".safetensors";
-        if (exists(file)) return add_weights(folder, file, prefix), true;
-        for (const std::string& index : {file + ".index.json", stem + ".safetensors.index" + variant + ".json"}) {
-            if (exists(index)) return add_shards(folder, directory, index, prefix), true;
+    for (const std::filesystem::path weights : component.weights) {
+        const std::string stem = directory + "/" + weights.stem().string(), ending = weights.extension().string();
+        for (const std::string variant : {"", ".fp16"}) {
+            const std::string file = stem + variant + ending;
+            if (exists(file)) return add_weights(folder, file, prefix), true;
+            for (const std::string& index : {file + ".index.json", stem + ending + ".index" + variant + ".json"}) {
+                if (exists(index)) return add_shards(folder, directory, index, prefix), true;
+            }
         }
-    }
-    for (const char* pickle : {"/diffusion_pytorch_model.bin", "/pytorch_model.bin"}) {
-        if (!exists(directory + pickle)) continue;
-        fail("UNSUPPORTED_TYPE", directory, pickle,
-             ": a PyTorch pickle can run code and is not read: convert it to safetensors ",
-             "(diffusers: pipeline.save_pretrained(folder, safe_serialization=True))");
     }
     return false;
 }
@@ -146,7 +145,7 @@ DiffusersFolder read_diffusers_folder(const std::string& path) {
     found = found || add_bare_unet(folder, path);
     if (!found) {
         fail("UNKNOWN_ARCHITECTURE", path, ": expected a diffusers folder with unet/, vae/ or text_encoder/ and their ",
-             ".safetensors inside, or with a UNet's own config.json and .safetensors");
+             "weights inside, or with a UNet's own config.json and weights");
     }
     for (const char* scheduler : {"/scheduler/scheduler_config.json", "/scheduler_config.json"}) {
         if (!exists(path + scheduler)) continue;

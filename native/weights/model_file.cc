@@ -7,11 +7,10 @@
 #include "native/error.h"
 #include "native/weights/checks.h"
 #include "native/weights/diffusers_folder.h"
-#include "native/weights/gguf.h"
 #include "native/weights/mapped_file.h"
 #include "native/weights/names.h"
 #include "native/weights/prediction_marks.h"
-#include "native/weights/safetensors.h"
+#include "native/weights/tensor_file.h"
 
 namespace nd::weights {
 
@@ -19,27 +18,6 @@ namespace {
 
 constexpr const char* kConfigKey = "node-diffusion.config";
 constexpr const char* kMergesKey = "node-diffusion.merges";
-
-bool starts_with(const MappedFile& file, std::string_view magic) {
-    return file.bytes().size() >= magic.size() &&
-           std::string_view(reinterpret_cast<const char*>(file.bytes().data()), magic.size()) == magic;
-}
-
-// Says what a file is that is neither safetensors nor GGUF, and what to do about it.
-[[noreturn]] void refuse(const MappedFile& file) {
-    const std::string& path = file.path();
-    if (starts_with(file, "PK\x03\x04") || starts_with(file, "\x80\x02")) {
-        fail("UNSUPPORTED_TYPE", path,
-             ": a PyTorch checkpoint (.ckpt, .pt, .bin) can run code when it is read and is not supported: ",
-             "convert it to .safetensors first");
-    }
-    if (starts_with(file, "version https://git-lfs")) {
-        fail("FILE_INVALID", path, ": this is a Git LFS pointer, not the model itself: fetch it with `git lfs pull`");
-    }
-    const auto* text = reinterpret_cast<const char*>(file.bytes().data());
-    fail("FILE_INVALID", path, ": expected a .safetensors or .gguf file, got ", file.bytes().size(),
-         " bytes that begin with '", printable({text, std::min<size_t>(16, file.bytes().size())}), "'");
-}
 
 // Sees to it that every key is there, each an object.
 nlohmann::json complete_config(nlohmann::json config, const std::string& what) {
@@ -96,20 +74,11 @@ void ModelFile::open_folder() {
 }
 
 void ModelFile::open_single_file() {
-    files_.push_back(std::make_unique<MappedFile>(path_));
-    const MappedFile& file = *files_.back();
-    FileContents contents;
-    if (looks_like_gguf(file)) {
-        format_ = "gguf";
-        contents = read_gguf(file);
-    } else if (looks_like_safetensors(file)) {
-        format_ = "safetensors";
-        contents = read_safetensors(file);
-    } else {
-        refuse(file);
-    }
-    const nlohmann::json marks = prediction_marks(contents);
-    contents = with_canonical_names(std::move(contents), path_);
+    TensorFile opened = open_tensor_file(path_);
+    format_ = opened.format;
+    files_.push_back(std::move(opened.file));
+    const nlohmann::json marks = prediction_marks(opened.contents);
+    FileContents contents = with_canonical_names(std::move(opened.contents), path_);
     const std::string what = path_ + ": metadata " + kConfigKey;
     const auto config = contents.metadata.find(kConfigKey);
     config_ = complete_config(
@@ -123,6 +92,7 @@ void ModelFile::open_single_file() {
 void ModelFile::take(FileContents contents) {
     tensors_ = std::move(contents.tensors);
     unreadable_ = std::move(contents.unreadable);
+    owned_ = std::move(contents.owned);
 }
 
 // A component whose every tensor is of a type that cannot be read would look like one that is not there.

@@ -18,8 +18,8 @@ class MappedFile;
 
 class ModelFile {
   public:
-    // Opens a single file (.safetensors, .gguf) or a diffusers folder. Reads headers only; the bytes stay mapped.
-    // Throws Error FILE_NOT_FOUND, FILE_INVALID, UNSUPPORTED_TYPE or UNKNOWN_ARCHITECTURE.
+    // Opens a single file (safetensors, GGUF, PyTorch) or a diffusers folder. Reads headers only; the bytes stay
+    // mapped. Throws Error FILE_NOT_FOUND, FILE_INVALID, UNSUPPORTED_TYPE or UNKNOWN_ARCHITECTURE.
     static ModelFile open(const std::string& path);
 
     ModelFile(ModelFile&&) noexcept;
@@ -27,7 +27,7 @@ class ModelFile {
     ~ModelFile();
 
     const std::string& path() const { return path_; }
-    const std::string& format() const { return format_; }  // "safetensors", "gguf" or "diffusers"
+    const std::string& format() const { return format_; }  // "safetensors", "gguf", "pytorch", "diffusers"
     const TensorMap& tensors() const { return tensors_; }
 
     // The tensor of that canonical name, or null.
@@ -60,6 +60,7 @@ class ModelFile {
     std::map<std::string, std::string> unreadable_;  // canonical name -> type
     nlohmann::json config_;
     std::vector<std::unique_ptr<MappedFile>> files_;
+    OwnedBytes owned_;
 };
 
 }  // namespace nd::weights

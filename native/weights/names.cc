@@ -360,6 +360,7 @@ FileContents with_canonical_names(FileContents contents, const std::string& path
     const NameMap map(names);
     FileContents renamed;
     renamed.metadata = std::move(contents.metadata);
+    renamed.owned = std::move(contents.owned);
     for (const auto& [name, tensor] : contents.tensors) {
         for (const CanonicalName& target : map.map(name))
             renamed.tensors.emplace(target.name, slice(tensor, target, path));

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ struct TensorSource {
 
 using TensorMap = std::map<std::string, TensorSource>;
 
+// Bytes that tensors point into, beside those of the mapped file.
+using OwnedBytes = std::vector<std::shared_ptr<const std::vector<std::byte>>>;
+
 // What a reader of one format finds in a file, under the file's own names. Every TensorSource has been checked: its
 // shape holds no negative number and does not overflow, its rows are whole blocks, its bytes lie in the file and are as
 // many as its shape and type say.
@@ -28,6 +32,7 @@ struct FileContents {
     TensorMap tensors;
     std::map<std::string, std::string> unreadable;  // tensor name -> the name of its type, which the engine cannot read
     std::map<std::string, std::string> metadata;
+    OwnedBytes owned;  // of tensors whose values do not lie in order in the file
 };
 
 }  // namespace nd::weights

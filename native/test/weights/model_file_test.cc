@@ -1,7 +1,7 @@
 // Opening models of every format, and what is said of files that are none.
 #include "native/weights/model_file.h"
 
-#include "native/test/weights/model_files.h"
+#include "native/test/weights/torch_files.h"
 
 using namespace nd::test;
 using namespace nd::weights;
@@ -76,9 +76,10 @@ TEST("model file: tensors of types that cannot be read") {
 TEST("model file: files that are no models say what they are") {
     const TemporaryFolder folder;
     CHECK(contains(THROWN("FILE_NOT_FOUND", ModelFile::open(folder.path("none"))), "none"));
-    CHECK(contains(THROWN("UNSUPPORTED_TYPE", ModelFile::open(folder.write("m.ckpt", "PK\x03\x04 and more"))),
-                   "safetensors"));
-    CHECK(contains(THROWN("UNSUPPORTED_TYPE", ModelFile::open(folder.write("m.pt", "\x80\x02}q"))), "safetensors"));
+    CHECK(contains(THROWN("FILE_INVALID", ModelFile::open(folder.write("m.ckpt", "PK\x03\x04 and more"))), "zip"));
+    CHECK(contains(THROWN("FILE_INVALID", ModelFile::open(folder.write("m.pt", "\x80\x02}q"))), "torch.save"));
+    CHECK(contains(THROWN("UNSUPPORTED_TYPE", ModelFile::open(folder.write("m.tar", std::string(257, 'x') + "ustar"))),
+                   "tar"));
     CHECK(contains(
         THROWN("FILE_INVALID", ModelFile::open(folder.write("m", "version https://git-lfs.github.com/spec/v1\n"))),
         "git lfs"));
@@ -130,6 +131,37 @@ TEST("model file: a diffusers folder") {
     CHECK(model.merges() == "i n\nt h\n", model.merges());
 }
 
+TEST("model file: PyTorch's weights, alone and in folders of every form") {
+    const TemporaryFolder folder;
+    const std::string conv = torch_file({floats("conv_in.weight", {1, 2}, {1, 2})});
+    const std::string norm = torch_file({floats("text_model.final_layer_norm.bias", {1}, {3})});
+    const auto first_value = [](const ModelFile& model, const std::string& name) {
+        float value;
+        std::memcpy(&value, model.at(name).data, sizeof(value));
+        return value;
+    };
+    const ModelFile single = ModelFile::open(
+        folder.write("m.ckpt", torch_file({floats("model.diffusion_model.input_blocks.0.0.weight", {2}, {5, 6}),
+                                           floats("model_ema.diffusion_modelinput_blocks00weight", {2}, {7, 8})})));
+    CHECK(single.format() == "pytorch" && single.tensors().size() == 1 && first_value(single, kConvIn) == 5);
+
+    folder.write("a/unet/diffusion_pytorch_model.bin", conv);
+    folder.write("a/text_encoder/pytorch_model.fp16.bin", norm);
+    folder.write("b/unet/diffusion_pytorch_model.bin.index.json", R"({"weight_map":{"conv_in.weight":"1.bin"}})");
+    folder.write("b/unet/1.bin", conv);
+    folder.write("b/text_encoder/pytorch_model.bin.index.fp16.json",
+                 R"({"weight_map":{"text_model.final_layer_norm.bias":"2.bin"}})");
+    folder.write("b/text_encoder/2.bin", norm);
+    for (const char* name : {"a", "b"}) {
+        const ModelFile model = ModelFile::open(folder.path(name));
+        CHECK(model.format() == "diffusers" && model.tensors().size() == 2, name);
+        CHECK(first_value(model, kConvIn) == 1, name);
+        CHECK(first_value(model, "text_encoder.text_model.final_layer_norm.bias") == 3, name);
+    }
+    folder.write("a/unet/diffusion_pytorch_model.safetensors", safetensors({floats("conv_in.weight", {1}, {9})}));
+    CHECK(first_value(ModelFile::open(folder.path("a")), kConvIn) == 9, "safetensors first");
+}
+
 TEST("model file: diffusers folders that are damaged or of another family") {
     const auto refused = [](const char* code, const std::vector<std::pair<std::string, std::string>>& files) {
         const TemporaryFolder folder;
@@ -150,7 +182,7 @@ TEST("model file: diffusers folders that are damaged or of another family") {
     CHECK(contains(refused("FILE_INVALID", {{unet, good}, {"scheduler/scheduler_config.json", "?"}}),
                    "scheduler_config.json"));
     CHECK(contains(refused("FILE_INVALID", {{unet, good.substr(0, 30)}}), unet));
-    CHECK(contains(refused("UNSUPPORTED_TYPE", {{"unet/diffusion_pytorch_model.bin", "PK"}}), "safetensors"));
+    CHECK(contains(refused("FILE_INVALID", {{"unet/diffusion_pytorch_model.bin", "PK"}}), "PK"));
     const auto shards = [](const std::string& map) {
         return std::pair<std::string, std::string>("unet/diffusion_pytorch_model.safetensors.index.json", map);
     };

@@ -14,7 +14,9 @@ export {
   type ModelInfo,
   type ModelOptions,
   type ModelStats,
+  type Perturbation,
   type PlanesShape,
+  type PredictOptions,
 } from './model/model';
 export type { Prediction, PredictionOptions } from './model/prediction';
 export {
@@ -24,7 +26,7 @@ export {
   type PairDenoiserOptions,
 } from './pipeline/denoiser';
 export type { Changes } from './pipeline/direction';
-export { classifierFreeGuidance, composedGuidance, rescaledGuidance } from './pipeline/guidance';
+export { classifierFreeGuidance, composedGuidance, perturbedGuidance, rescaledGuidance } from './pipeline/guidance';
 export type { Img2ImgRequest, InpaintRequest, OutpaintRequest } from './pipeline/image-request';
 export { embeddedModelPath, type GenerationResult, Pipeline, type PipelineOptions } from './pipeline/pipeline';
 export type { HiresOptions, TextRequest, Txt2ImgRequest } from './pipeline/request';

@@ -20,6 +20,8 @@ export interface NativeModelInfo {
     /** Of the text that it attends to; 0 for an unconditional UNet. */
     contextWidth: number;
     blockChannels: number[];
+    /** The blocks with attention, in the order of computation: `down.0` ..., `mid`, `up.0` ... */
+    attentionBlocks: string[];
     /** Side of the pictures that an unconditional UNet was trained on, where its configuration tells. */
     sampleSize?: number;
   };
@@ -67,6 +69,19 @@ export interface NativeContext {
   dispose(): void;
 }
 
+/** What the attention of some blocks leaves out, for guidance away from what the UNet then predicts. */
+export interface NativePerturbation {
+  /** `identity`: each pixel attends to itself alone (arXiv 2403.17377). `skip`: the transformers are left out, text and all. */
+  kind: 'identity' | 'skip';
+  /** Some of `info.unet.attentionBlocks`. */
+  blocks: readonly string[];
+}
+
+/** What a single prediction may say beside its timestep. */
+export interface NativePredictOptions {
+  perturbed?: NativePerturbation;
+}
+
 /** Multiply-adds counted twice, by the numbers that are multiplied. */
 export interface NativeOperations {
   f32: number;
@@ -112,6 +127,7 @@ export interface NativeModel {
     shape: readonly [n: number, channels: number, height: number, width: number],
     timestep: number,
     context: NativeContext | null,
+    options: NativePredictOptions | null,
     cancellation: NativeCancellation | null,
   ): Promise<Float32Array>;
   /** f32 `[n, channels, height, width]` latents (unscaled by the VAE's factor natively) -> f32 `[n, 3, H, W]` in -1..1, not clamped. */

@@ -12,6 +12,9 @@ export const textHelp = `\
       --negative-prompt TEXT what to move away from
       --cfg-scale X          how strongly the prompt guides; 1 turns guidance off
       --cfg-rescale X        how much of the contrast that guidance adds is taken back, 0 to 1
+      --pag-scale X          perturbed-attention guidance
+      --pag-layers A,B       of these blocks: mid, down.0 ..., up.0 ...
+      --pag-method NAME      identity or skip
       --guidance-interval L,H the sigmas between which the prompt guides
       --batch-size N         pictures at once, of each prompt
       --clip-skip N          1 = none
@@ -31,6 +34,9 @@ export const textOptions = {
   'negative-prompt': { type: 'string' },
   'cfg-scale': { type: 'string' },
   'cfg-rescale': { type: 'string' },
+  'pag-scale': { type: 'string' },
+  'pag-layers': { type: 'string' },
+  'pag-method': { type: 'string' },
   'guidance-interval': { type: 'string' },
   'batch-size': { type: 'string' },
   'clip-skip': { type: 'string' },
@@ -74,6 +80,9 @@ export function textRequest(values: TextValues, positionals: string[]): Omit<Tex
     negativePrompt: values['negative-prompt'],
     cfgScale: numberOption('cfg-scale', values['cfg-scale']),
     cfgRescale: numberOption('cfg-rescale', values['cfg-rescale']),
+    pagScale: numberOption('pag-scale', values['pag-scale']),
+    pagLayers: values['pag-layers']?.split(','),
+    pagMethod: values['pag-method'] as 'identity',
     guidanceInterval: intervalOption(values['guidance-interval']),
     batchSize: numberOption('batch-size', values['batch-size']),
     clipSkip: numberOption('clip-skip', values['clip-skip']),

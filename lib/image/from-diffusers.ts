@@ -81,6 +81,7 @@ export function fromDiffusers(options: object): Translated {
     schedule,
     cfgScale: guidance === undefined ? undefined : Math.max(guidance, 1), // 1 and below turn guidance off
     cfgRescale: bag.take('guidance_rescale'),
+    ...perturbation(bag),
     ...noise(bag),
     width: bag.take('width'),
     height: bag.take('height'),
@@ -90,6 +91,16 @@ export function fromDiffusers(options: object): Translated {
     clipSkip: skipped === undefined ? undefined : skipped + 1, // layers left out; here 1 is none
   };
   return { request: defined(request) as Translated['request'], unknown: bag.rest() };
+}
+
+/** The layers as far as they are whole blocks: `mid`, `down_blocks.1`. */
+function perturbation(bag: OptionBag) {
+  const isBlock = (value: unknown): value is string => isText(value) && /^(mid|(down|up)_blocks\.\d)$/.test(value);
+  const areBlocks = (value: unknown): value is string | string[] =>
+    Array.isArray(value) ? value.length > 0 && value.every(isBlock) : isBlock(value);
+  const layers = bag.takeIf('pag_applied_layers', areBlocks);
+  const pagLayers = layers === undefined ? undefined : [layers].flat().map((layer) => layer.replace('_blocks', ''));
+  return { pagScale: bag.take('pag_scale'), pagLayers };
 }
 
 /** The options with the scheduler's configuration among them, and its class as `scheduler`. */

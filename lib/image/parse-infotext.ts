@@ -14,6 +14,9 @@ export interface RequestOptions {
   schedule?: ScheduleName;
   cfgScale?: number;
   cfgRescale?: number;
+  pagScale?: number;
+  pagLayers?: string[];
+  pagMethod?: 'identity' | 'skip';
   seed?: number | bigint;
   subseed?: number | bigint;
   subseedStrength?: number;
@@ -44,12 +47,22 @@ export interface ParsedInfotext {
 const fewestSettings = 3; // a last line with fewer belongs to the prompt: the web UI's own rule
 const longestPath = 4096;
 
-type NumberName = 'steps' | 'cfgScale' | 'cfgRescale' | 'clipSkip' | 'eta' | 'strength' | 'subseedStrength';
+type NumberName =
+  | 'steps'
+  | 'cfgScale'
+  | 'cfgRescale'
+  | 'pagScale'
+  | 'clipSkip'
+  | 'eta'
+  | 'strength'
+  | 'subseedStrength';
 
 const numbers = new Map<string, NumberName>([
   ['Steps', 'steps'],
   ['CFG scale', 'cfgScale'],
   ['CFG Rescale phi', 'cfgRescale'],
+  ['PAG Scale', 'pagScale'],
+  ['PAG scale', 'pagScale'], // SD.Next
   ['Clip skip', 'clipSkip'],
   ['Eta', 'eta'],
   ['Eta DDIM', 'eta'],
@@ -150,9 +163,25 @@ function takeSettings(request: RequestOptions, settings: ReadonlyMap<string, str
     else if (rng) request.rng = rng;
     else rest.set(label, value);
   }
+  takePerturbation(request, rest);
   takeHires(request, rest);
   takeStepping(request, rest);
   return rest;
+}
+
+function takePerturbation(request: RequestOptions, rest: Map<string, string>): void {
+  if (request.pagScale === undefined) return;
+  const layers = rest.get('PAG Layers')?.split(' ');
+  const method = rest.get('PAG Method');
+  if (layers?.every((layer) => /^(mid|(down|up)\.\d)$/.test(layer))) {
+    request.pagLayers = layers;
+    rest.delete('PAG Layers');
+  }
+  if (method === 'identity' || method === 'skip') {
+    request.pagMethod = method;
+    rest.delete('PAG Method');
+  }
+  if (rest.get('PAG Active') === 'True') rest.delete('PAG Active');
 }
 
 /** In a picture that was enlarged the strength is that of the second pass. */

@@ -8,6 +8,8 @@ import type {
   NativeContext,
   NativeModel,
   NativeModelInfo,
+  NativePerturbation,
+  NativePredictOptions,
   NativeStats,
 } from '../binding/types';
 import { DiffusionError } from '../errors';
@@ -17,6 +19,8 @@ import { checkPredictionOptions, chosenPrediction, type PredictionOptions } from
 
 export type ModelInfo = NativeModelInfo;
 export type ModelStats = NativeStats;
+export type Perturbation = NativePerturbation;
+export type PredictOptions = NativePredictOptions;
 
 /** `[n, channels, height, width]` */
 export type PlanesShape = readonly [n: number, channels: number, height: number, width: number];
@@ -118,7 +122,7 @@ export class Model {
    * to unit variance), or `[context.rows, n, channels, height, width]` where each conditioning has its own (`shape` is `[n, channels,
    * height, width]` either way), timestep 0..999, possibly fractional -> f32 `[context.rows, n, channels, height, width]`. An
    * unconditional UNet takes pixels, whose sides are multiples of 2 to the power of its levels less one, and no context, and gives one
-   * row.
+   * row. `options` may perturb the attention of some blocks.
    */
   predictNoise(
     latents: Float32Array,
@@ -126,9 +130,10 @@ export class Model {
     timestep: number,
     context: Context | null,
     signal?: AbortSignal,
+    options: PredictOptions | null = null,
   ): Promise<Float32Array> {
     return this.call(signal, (cancellation) =>
-      this.native_.predictNoise(latents, shape, timestep, context, cancellation),
+      this.native_.predictNoise(latents, shape, timestep, context, options, cancellation),
     );
   }
 

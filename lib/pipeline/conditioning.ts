@@ -42,7 +42,7 @@ interface ScheduledPrompt {
   readonly negative: PromptPart;
 }
 
-/** Contexts kept at once: an alternating prompt comes back to its own, and a long edit does not fill the memory. */
+/** Contexts kept at once, beside those of a step: an alternating prompt comes back to its own, and a long edit does not fill the memory. */
 const contextLimit = 8;
 
 /** The conditioning of a run of so many steps. Its contexts are native memory: `dispose` it. */
@@ -79,6 +79,8 @@ export class Conditioning {
       const count = Math.max(...this.textsAt(i, step).map((text) => this.windowsOf(text).count));
       byCount.set(count, [...(byCount.get(count) ?? []), i]);
     });
+    // A step may ask twice, with negative prompts and without.
+    const limit = Math.max(contextLimit, 2 * byCount.size);
     const passes: Pass[] = [];
     for (const [count, indices] of byCount) {
       const prompts = indices.map((prompt) => ({
@@ -88,7 +90,7 @@ export class Conditioning {
       const texts = prompts.flatMap(({ prompt, weights, hasNegative }) =>
         this.textsAt(prompt, step).slice(0, weights.length + Number(hasNegative)),
       );
-      passes.push({ prompts, ...(await this.contextOf(texts, count)) });
+      passes.push({ prompts, ...(await this.contextOf(texts, count, limit)) });
     }
     return passes;
   }
@@ -112,12 +114,12 @@ export class Conditioning {
     return windows;
   }
 
-  private async contextOf(texts: readonly string[], count: number): Promise<Encoded> {
+  private async contextOf(texts: readonly string[], count: number, limit: number): Promise<Encoded> {
     const key = JSON.stringify([count, texts]);
     const encoded = this.contexts_.get(key) ?? (await this.createContext(texts, count));
     this.contexts_.delete(key);
     this.contexts_.set(key, encoded);
-    if (this.contexts_.size > contextLimit) {
+    if (this.contexts_.size > limit) {
       const [oldest, unused] = this.contexts_.entries().next().value!;
       this.contexts_.delete(oldest);
       this.free(unused);

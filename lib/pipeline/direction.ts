@@ -1,7 +1,8 @@
 /** What steers a run and may change on its way: prompts and guidance. */
 import { DiffusionError } from '../errors';
+import type { Perturbation } from '../model/model';
 import { parseNegativePrompt, parsePrompt } from '../prompt/parse-prompt';
-import { checkNames, definedOnly, finite, refuse, text } from './checks';
+import { checkNames, definedOnly, finite, oneOf, refuse, text } from './checks';
 
 /** What a run's `change` and `onStep` may say; it holds from the next step on. */
 export interface Changes {
@@ -11,6 +12,9 @@ export interface Changes {
   cfgScale?: number;
   cfgRescale?: number;
   guidanceInterval?: readonly [low: number, high: number];
+  pagScale?: number;
+  pagLayers?: readonly string[];
+  pagMethod?: Perturbation['kind'];
 }
 
 /** The same with nothing left open. */
@@ -23,9 +27,16 @@ export interface Direction {
   cfgRescale: number;
   /** Guidance is applied at noise levels `low <= sigma <= high`; elsewhere the prompt alone is (arXiv 2404.07724). */
   guidanceInterval?: readonly [low: number, high: number];
+  /** How far a prediction is pulled from that of perturbed attention; 0: not at all. */
+  pagScale: number;
+  /** Blocks of the UNet whose attention is perturbed. */
+  pagLayers: readonly string[];
+  pagMethod: Perturbation['kind'];
 }
 
-export const directionOptions = ['prompt', 'negativePrompt', 'cfgScale', 'cfgRescale', 'guidanceInterval'];
+export const directionOptions = [
+  ...['prompt', 'negativePrompt', 'cfgScale', 'cfgRescale', 'guidanceInterval', 'pagScale', 'pagLayers', 'pagMethod'],
+];
 
 /** Throws `INVALID_REQUEST` with the option, what was expected and what came. */
 export function parseDirection(options: Required<Pick<Changes, 'prompt' | 'cfgScale'>> & Changes): Direction {
@@ -43,8 +54,17 @@ export function parseDirection(options: Required<Pick<Changes, 'prompt' | 'cfgSc
     negativePrompts: negative.length === prompts.length ? negative : prompts.map(() => negative[0]),
     cfgScale: finite('cfgScale', options.cfgScale, 0, 1000),
     cfgRescale: finite('cfgRescale', options.cfgRescale ?? 0, 0, 1),
+    pagScale: finite('pagScale', options.pagScale ?? 0, 0, 1000),
+    pagLayers: layers(options.pagLayers ?? ['mid']),
+    pagMethod: oneOf('pagMethod', options.pagMethod ?? 'identity', ['identity', 'skip']),
     ...(guidanceInterval === undefined ? {} : { guidanceInterval: interval(guidanceInterval) }),
   };
+}
+
+/** What of a request is its direction. */
+export function directionOf(request: Direction): Direction {
+  const { prompts, negativePrompts, cfgScale, cfgRescale, guidanceInterval, pagScale, pagLayers, pagMethod } = request;
+  return { prompts, negativePrompts, cfgScale, cfgRescale, guidanceInterval, pagScale, pagLayers, pagMethod };
 }
 
 /** The direction after some changes. Throws `INVALID_REQUEST`, in which case nothing has changed. */
@@ -76,6 +96,14 @@ function interval(value: unknown): [number, number] {
   const [low, high] = value as unknown[];
   const from = finite('guidanceInterval[0]', low, 0, 1e9);
   return [from, finite('guidanceInterval[1]', high, from, 1e9)];
+}
+
+function layers(value: unknown): string[] {
+  const isLayer = (layer: unknown) => typeof layer === 'string' && /^(mid|(down|up)\.\d)$/.test(layer);
+  if (!Array.isArray(value) || value.length === 0) refuse('pagLayers', 'a list of one block or more', value);
+  const wrong = (value as unknown[]).find((layer) => !isLayer(layer));
+  if (wrong !== undefined) refuse('pagLayers', "'mid', 'down.0' ... or 'up.0' ...", wrong);
+  return [...(value as string[])];
 }
 
 function checkNetworks(name: string, networks: readonly { tag: string; problem?: string }[]): void {

@@ -156,6 +156,14 @@ async function enlarge(
   return { latents: await model.encodeImage(resized, [count, 3, height, width], signal), shape: larger };
 }
 
+/** Under the labels of A1111's extension; layers and method, which it does not choose, only where they are not its own. */
+function perturbationFacts({ pagScale, pagLayers, pagMethod }: Direction): [string, string | number][] {
+  if (pagScale === 0) return [];
+  const layers: [string, string][] = `${pagLayers}` === 'mid' ? [] : [['PAG Layers', pagLayers.join(' ')]];
+  const method: [string, string][] = pagMethod === 'identity' ? [] : [['PAG Method', pagMethod]];
+  return [['PAG Active', 'True'], ['PAG Scale', pagScale], ...layers, ...method];
+}
+
 function factsOf(request: ResolvedRequest, picture: number, { model, modelName }: Studio): Facts {
   const { cfgScale, clipSkip, hires, source, maskBlur, subseedStrength } = request;
   const prompt = Math.floor((picture * request.prompts.length) / request.batchSize);
@@ -165,6 +173,7 @@ function factsOf(request: ResolvedRequest, picture: number, { model, modelName }
     ['Hires upscaler', hires && (hires.upscaler === 'latents' ? 'Latent' : 'Lanczos')],
     ['Mask blur', maskBlur],
     ['CFG Rescale phi', request.cfgRescale || undefined],
+    ...perturbationFacts(request),
     ['Noise Schedule', model.info.prediction.zeroTerminalSnr ? 'Zero Terminal SNR' : undefined], // A1111's words
   ];
   const written = other.flatMap(([label, value]) => (value === undefined ? [] : [[label, String(value)]]));

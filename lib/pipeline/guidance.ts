@@ -26,6 +26,25 @@ export function composedGuidance(
 }
 
 /**
+ * `guided + scale * sum of weight_i (cond_i - perturbed_i)`: away from what the network predicts where its attention is perturbed
+ * (arXiv 2403.17377).
+ *
+ * @param perturbed the prediction for each of `conds`
+ */
+export function perturbedGuidance(
+  guided: Float32Array,
+  conds: readonly WeightedPrediction[],
+  perturbed: readonly Float32Array[],
+  scale: number,
+): Float32Array {
+  return weightedSum(
+    [1, guided],
+    ...conds.map(({ weight, prediction }) => [scale * weight, prediction] as const),
+    ...conds.map(({ weight }, i) => [-scale * weight, perturbed[i]] as const),
+  );
+}
+
+/**
  * Gives a guided prediction back the deviation that it has without guidance, which large scales exceed (arXiv
  * 2305.08891, section 3.4), picture by picture.
  *

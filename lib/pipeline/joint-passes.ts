@@ -1,7 +1,7 @@
 /** The UNet's passes: those of requests that are in flight together become one where they can. */
 import { setImmediate } from 'node:timers/promises';
 import { DiffusionError } from '../errors';
-import type { Context, Model, PlanesShape } from '../model/model';
+import type { Context, Model, PlanesShape, PredictOptions } from '../model/model';
 import { Line, rejectAborted, type Waiting } from './line';
 
 /** A pass that a request asks for. */
@@ -16,6 +16,7 @@ export interface AskedPass {
   /** The highest goes first; see `SamplingRequest`. Default 0. */
   readonly priority?: number;
   readonly signal?: AbortSignal;
+  readonly options?: PredictOptions;
 }
 
 interface Asking extends Waiting {
@@ -31,7 +32,7 @@ const contextLimit = 8;
 
 /**
  * Passes by priority and in the order in which they were asked for, one at a time. Those of one priority that wait with the same
- * timestep and sizes are run as rows of one: no value of a row depends on the others, so nobody's bytes change. Requests that begin together
+ * timestep, sizes and options are run as rows of one: no value of a row depends on the others, so nobody's bytes change. Requests that begin together
  * and take the same steps come to go together; a request that joins later keeps its own steps, and takes turns.
  */
 export class JointPasses {
@@ -87,8 +88,8 @@ export class JointPasses {
   private async serve(group: readonly Asking[]): Promise<void> {
     if (group.length > 1 && (await this.serveJointly(group))) return;
     for (const { ask, resolve, reject } of group) {
-      const { latents, shape, timestep, context, signal } = ask;
-      await this.model_.predictNoise(latents, shape, timestep, context, signal).then(resolve, reject);
+      const { latents, shape, timestep, context, signal, options } = ask;
+      await this.model_.predictNoise(latents, shape, timestep, context, signal, options).then(resolve, reject);
     }
   }
 
@@ -101,13 +102,13 @@ export class JointPasses {
     };
     for (const { ask } of group) ask.signal?.addEventListener('abort', onAbort);
     try {
-      const { shape, timestep } = group[0].ask;
+      const { shape, timestep, options } = group[0].ask;
       const latents = concatenated(group.map(({ ask }) => perRow(ask)));
       const context = await this.jointContext(
         group.map(({ ask }) => ask),
         cancel.signal,
       );
-      const rows = await this.model_.predictNoise(latents, shape, timestep, context, cancel.signal);
+      const rows = await this.model_.predictNoise(latents, shape, timestep, context, cancel.signal, options);
       const perContextRow = rows.length / context.rows;
       let at = 0;
       for (const { ask, resolve } of group) {
@@ -151,8 +152,8 @@ export class JointPasses {
   }
 }
 
-function keyOf({ shape, timestep, embeddings, context, priority }: AskedPass): string {
-  return `${shape} ${timestep} ${embeddings.length / context.rows} ${priority}`;
+function keyOf({ shape, timestep, embeddings, context, priority, options = {} }: AskedPass): string {
+  return `${shape} ${timestep} ${embeddings.length / context.rows} ${priority} ${JSON.stringify(options)}`;
 }
 
 /** The latents as each row sees them. */

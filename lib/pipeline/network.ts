@@ -1,8 +1,8 @@
 /** The UNet under prompts and guidance: what it predicts at a step, for every picture of a batch. */
-import type { PlanesShape } from '../model/model';
+import type { PlanesShape, PredictOptions } from '../model/model';
 import { Conditioning, type Pass, type PromptRows, type TextStudio } from './conditioning';
 import type { Direction } from './direction';
-import { composedGuidance, rescaledGuidance, type WeightedPrediction } from './guidance';
+import { composedGuidance, perturbedGuidance, rescaledGuidance, type WeightedPrediction } from './guidance';
 import { concatenated } from './joint-passes';
 import type { Evaluation, Predicted } from './sample';
 
@@ -35,7 +35,8 @@ export class GuidedNetwork {
   async predict(x: Float32Array, timestep: number, { step, sigma, both }: Evaluation): Promise<Predicted> {
     const direction = this.direction_();
     const [low, high] = direction.guidanceInterval ?? [0, Number.POSITIVE_INFINITY];
-    const scale = sigma >= low && sigma <= high ? direction.cfgScale : 1;
+    const isGuided = sigma >= low && sigma <= high;
+    const scale = isGuided ? direction.cfgScale : 1;
     const conditioning = this.conditioningFor(direction);
     const passes = await conditioning.passes(step, (prompt) => {
       const [weight, ...others] = conditioning.weights(prompt);
@@ -46,13 +47,20 @@ export class GuidedNetwork {
     const size = x.length / direction.prompts.length;
     const guided = new Float32Array(x.length);
     const unconditional = new Float32Array(x.length);
-    for (const pass of passes) {
+    const { cfgRescale, pagScale, pagLayers, pagMethod } = direction;
+    const options = { perturbed: { kind: pagMethod, blocks: pagLayers } };
+    // The same passes without the negative prompts.
+    const weaker = isGuided && pagScale > 0 ? await conditioning.passes(step, () => false) : [];
+    for (const [i, pass] of passes.entries()) {
       const rows = rowsIn(await this.evaluate(pass, x, pictures, timestep), size);
+      const perturbed = weaker[i] && rowsIn(await this.evaluate(weaker[i], x, pictures, timestep, options), size);
       for (const asked of pass.prompts) {
-        const predicted = guide(asked, rows, scale);
-        const { cfgRescale } = direction;
-        if (cfgRescale > 0)
-          predicted.guided = rescaledGuidance(predicted.guided, predicted.plain(), cfgRescale, pictures);
+        const { conds, plain, ...predicted } = guide(asked, rows, scale);
+        if (perturbed) {
+          const missed = conds.map(() => perturbed.next().value!);
+          predicted.guided = perturbedGuidance(predicted.guided, conds, missed, pagScale);
+        }
+        if (cfgRescale > 0) predicted.guided = rescaledGuidance(predicted.guided, plain(), cfgRescale, pictures);
         guided.set(predicted.guided, asked.prompt * size);
         unconditional.set(predicted.unconditional, asked.prompt * size);
       }
@@ -79,7 +87,13 @@ export class GuidedNetwork {
   }
 
   /** One pass of the UNet -> f32 `[rows, pictures, C, H, W]`. */
-  private evaluate({ prompts, context, embeddings }: Pass, x: Float32Array, pictures: number, timestep: number) {
+  private evaluate(
+    { prompts, context, embeddings }: Pass,
+    x: Float32Array,
+    pictures: number,
+    timestep: number,
+    options?: PredictOptions,
+  ) {
     const { latentShape, priority, signal } = this.request_;
     const [count, channels, height, width] = latentShape;
     const size = (x.length / count) * pictures;
@@ -90,7 +104,8 @@ export class GuidedNetwork {
     const seen = prompts.length === 1 ? latents(prompts[0].prompt) : concatenated(prompts.flatMap(rowsOf));
     const extraChannels = this.extra_ ? this.extra_.length / (height * width) : 0;
     const shape = [pictures, channels + extraChannels, height, width] as const;
-    return this.studio_.passes.predict({ context, embeddings, latents: seen, shape, timestep, priority, signal });
+    const asked = { context, embeddings, latents: seen, shape, timestep, priority, signal, options };
+    return this.studio_.passes.predict(asked);
   }
 
   private withExtra(x: Float32Array, pictures: number): Float32Array {
@@ -107,7 +122,7 @@ function guide({ weights, hasNegative }: PromptRows, rows: Iterator<Float32Array
   const conds: WeightedPrediction[] = weights.map((weight) => ({ weight, prediction: rows.next().value! }));
   const unconditional = hasNegative ? rows.next().value! : conds[0].prediction;
   const at = (wanted: number) => (hasNegative ? composedGuidance(conds, unconditional, wanted) : conds[0].prediction);
-  return { guided: at(scale), unconditional, plain: () => at(1) };
+  return { conds, guided: at(scale), unconditional, plain: () => at(1) };
 }
 
 function* rowsIn(rows: Float32Array, size: number): Generator<Float32Array, undefined> {

@@ -1,5 +1,5 @@
 /** What a request may say: its checks and defaults. Nothing native is touched before it has passed. */
-import type { ModelInfo } from '../model/model';
+import type { ModelInfo, Perturbation } from '../model/model';
 import { checkNames, definedOnly, finite, integer, oneOf, refuse } from './checks';
 import { type Changes, type Direction, directionOptions, parseDirection } from './direction';
 import {
@@ -24,6 +24,15 @@ export interface TextRequest extends Omit<SamplingRequest, 'onStep'> {
   cfgRescale?: number;
   /** The sigmas, lowest and highest, between which guidance is applied (arXiv 2404.07724). Default: all. */
   guidanceInterval?: readonly [low: number, high: number];
+  /**
+   * Perturbed-attention guidance (arXiv 2403.17377): how far a prediction is pulled from the one that the UNet makes without some of
+   * its attention. It is added to `cfgScale`'s, needs none of it, and costs half a step more with it. diffusers has 3. Default 0.
+   */
+  pagScale?: number;
+  /** The blocks whose attention is perturbed, some of `info.unet.attentionBlocks`. Default `['mid']`. */
+  pagLayers?: readonly string[];
+  /** `identity`: each pixel attends to itself alone. `skip`: the transformers are left out (skip-layer guidance). Default `identity`. */
+  pagMethod?: Perturbation['kind'];
   /** A1111's meaning: 1 takes the text encoder's last layer, 2 the one before. Default 1. */
   clipSkip?: number;
   /**
@@ -88,6 +97,7 @@ export function parseText(request: TextRequest, info: ModelInfo): ResolvedReques
   // CFG++ has another scale, on which 7 is far off.
   const cfgScale = set.sampler === 'euler_cfg_pp' ? (request.cfgScale ?? 0.6) : set.cfgScale;
   const direction = parseDirection({ ...set, cfgScale });
+  checkLayers(direction, info);
   if (onStep !== undefined && typeof onStep !== 'function') refuse('onStep', 'a function', onStep);
   const geometry = { multiple: factor, factor, channels: info.vae?.latentChannels ?? 4 };
   return {
@@ -96,6 +106,11 @@ export function parseText(request: TextRequest, info: ModelInfo): ResolvedReques
     ...parseSampling(set, geometry, direction.prompts.length),
     onStep,
   };
+}
+
+function checkLayers({ pagScale, pagLayers }: Direction, { unet }: ModelInfo): void {
+  const unknown = pagLayers.find((layer) => !unet?.attentionBlocks.includes(layer));
+  if (pagScale > 0 && unknown) refuse('pagLayers', `of this model's ${unet?.attentionBlocks.join(', ')}`, unknown);
 }
 
 /** Throws where `strength` leaves no step of `steps`. */

@@ -3,7 +3,7 @@ import { DiffusionError } from '../errors';
 import { Image } from '../image/image';
 import type { ModelInfo } from '../model/model';
 import { checkNames, refuse } from './checks';
-import { type Changes, changed, type Direction, parseDirection, steered } from './direction';
+import { type Changes, changed, type Direction, directionOf, parseDirection, steered } from './direction';
 import { decodeImages, drawLatents, type Studio } from './generate';
 import type { Img2ImgRequest, InpaintRequest } from './image-request';
 import { type Answer, AnswerMemory } from './memory';
@@ -61,12 +61,11 @@ export class Run implements AsyncIterableIterator<PipelineStep, void, void> {
    */
   save(): Uint8Array {
     const { seed, subseed } = this.resolved_;
-    const { prompts, negativePrompts, cfgScale, cfgRescale, guidanceInterval } = this.direction_;
     return pack({
       ...{ format, model: fingerprint(this.studio_.model.info), step: this.step_, answers: this.memory_.answers },
       request: Object.fromEntries(Object.entries({ ...this.request_, seed, subseed }).flatMap(saveable)),
       functions: (['sampler', 'schedule'] as const).filter((name) => typeof this.request_[name] === 'function'),
-      direction: { prompts, negativePrompts, cfgScale, cfgRescale, guidanceInterval },
+      direction: directionOf(this.direction_),
     });
   }
 

@@ -49,6 +49,28 @@ std::string text(const Napi::Value& value, const char* name) {
     return value.As<Napi::String>().Utf8Value();
 }
 
+engine::PredictOptions predict_options(const Napi::Value& value) {
+    engine::PredictOptions options;
+    if (value.IsNull() || value.IsUndefined()) return options;
+    if (!value.IsObject()) refuse(value, "options", "an object or null");
+    const auto perturbed = value.As<Napi::Object>().Get("perturbed");
+    if (perturbed.IsUndefined()) return options;
+    if (!perturbed.IsObject()) refuse(perturbed, "perturbed", "an object");
+    using Kind = models::Perturbation::Kind;
+    const auto kind = text(perturbed.As<Napi::Object>().Get("kind"), "perturbed.kind");
+    if (kind != "identity" && kind != "skip") refuse(perturbed, "perturbed.kind", "identity or skip");
+    options.perturbed.kind = kind == "skip" ? Kind::skip : Kind::identity;
+    const auto blocks = perturbed.As<Napi::Object>().Get("blocks");
+    if (!blocks.IsArray()) refuse(blocks, "perturbed.blocks", "an array of strings");
+    const auto list = blocks.As<Napi::Array>();
+    constexpr uint32_t kMostBlocks = 64;  // a UNet has 33 at most
+    if (list.Length() > kMostBlocks) refuse(blocks, "perturbed.blocks", "64 blocks at most");
+    for (uint32_t i = 0; i < list.Length(); i++) {
+        options.perturbed.blocks.push_back(text(list.Get(i), "perturbed.blocks"));
+    }
+    return options;
+}
+
 engine::Shape shape(const Napi::Value& value, const char* name) {
     if (!value.IsArray() || value.As<Napi::Array>().Length() != 4) refuse(value, name, "[n, channels, height, width]");
     const auto array = value.As<Napi::Array>();
@@ -106,6 +128,10 @@ Napi::Object to_object(Napi::Env env, const engine::ModelInfo& info) {
         for (uint32_t i = 0; i < info.unet->levels.size(); i++) channels[i] = count(info.unet->levels[i].channels);
         unet["blockChannels"] = channels;
         if (info.unet->sample_size > 0) unet["sampleSize"] = count(info.unet->sample_size);
+        const auto attending = info.unet->attention_blocks();
+        auto blocks = Napi::Array::New(env);
+        for (uint32_t i = 0; i < attending.size(); i++) blocks[i] = attending[i];
+        unet["attentionBlocks"] = blocks;
         object["unet"] = unet;
     }
     if (info.vae) {

@@ -17,6 +17,8 @@ std::vector<int32_t> ints(const Napi::Value& value, const char* name);
 int64_t integer(const Napi::Value& value, const char* name);
 double number(const Napi::Value& value, const char* name);
 std::string text(const Napi::Value& value, const char* name);
+// {perturbed: {kind, blocks}}, or null.
+engine::PredictOptions predict_options(const Napi::Value& value);
 engine::Shape shape(const Napi::Value& value, const char* name);
 // A Cancellation's token, or a fresh one for null.
 std::shared_ptr<backend::CancelToken> token(const Napi::Value& value);

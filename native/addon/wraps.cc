@@ -119,12 +119,14 @@ std::shared_ptr<engine::Context> ModelWrap::context(const Napi::Value& value,
 
 Napi::Value ModelWrap::predict_noise(const Napi::CallbackInfo& info) {
     auto owner = engine(info.Env());
-    auto stop = token(info[4]);
+    auto stop = token(info[5]);
     return run_job<Floats>(
         info.Env(), worker_, stop,
         [owner, stop, latents = floats(info[0], "latents"), size = shape(info[1], "shape"),
-         timestep = number(info[2], "timestep"), context = context(info[3], owner)] {
-            return owner->predict_noise(latents, size, timestep, context ? *context : engine::kNoContext, *stop);
+         timestep = number(info[2], "timestep"), context = context(info[3], owner),
+         options = predict_options(info[4])] {
+            return owner->predict_noise(latents, size, timestep, context ? *context : engine::kNoContext, options,
+                                        *stop);
         },
         resolve_floats);
 }

@@ -1,9 +1,11 @@
 #include "native/engine/engine.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 
 #include "native/error.h"
+#include "native/weights/checks.h"
 
 namespace nd::engine {
 
@@ -44,7 +46,26 @@ void check_shape(const char* what, const Shape& shape, int64_t channels, int64_t
 
 std::string shape_key(const char* name, std::initializer_list<int64_t> extents) {
     std::string key = name;
-    for (const int64_t extent : extents) key += " " + std::to_string(extent);
+    for (const int64_t extent : extents) key.append(" ").append(std::to_string(extent));
+    return key;
+}
+
+void check_perturbation(const models::Perturbation& perturbed, const models::UNetConfig& config) {
+    const auto known = config.attention_blocks();
+    for (const auto& block : perturbed.blocks) {
+        if (std::find(known.begin(), known.end(), block) != known.end()) continue;
+        std::string list;
+        for (const auto& name : known) list += (list.empty() ? "" : ", ") + name;
+        fail("INVALID_ARGUMENT", "perturbed: expected blocks with attention, of ", list, ", but got ",
+             weights::printable(block));
+    }
+}
+
+// Graphs differ by what they leave out.
+std::string perturbation_key(const models::Perturbation& perturbed) {
+    if (perturbed.kind == models::Perturbation::Kind::none) return "";
+    std::string key = perturbed.kind == models::Perturbation::Kind::skip ? " skip" : " identity";
+    for (const auto& block : perturbed.blocks) key.append(" ").append(block);
     return key;
 }
 
@@ -141,7 +162,7 @@ std::shared_ptr<Context> Engine::create_context(std::span<const float> embedding
 }
 
 // inputs: latents, embedding, then keys and values in turn; outputs: the noise
-std::unique_ptr<Program> Engine::build_unet(const Shape& shape, const Context& context) {
+std::unique_ptr<Program> Engine::build_unet(const Shape& shape, const Context& context, const PredictOptions& options) {
     auto built = std::make_unique<Program>(threads_, unet_formats_);
     auto& ops = built->ops;
     const ops::Map latents = ops.input(context.rows * shape.n, shape.height, shape.width, shape.channels);
@@ -154,13 +175,14 @@ std::unique_ptr<Program> Engine::build_unet(const Shape& shape, const Context& c
                         ops.input(context.rows, 1, context.tokens, channels)});
         built->inputs.insert(built->inputs.end(), {keys.back().keys, keys.back().values});
     }
-    built->outputs = {unet_->forward(ops, latents, embedding, keys)};
+    built->outputs = {unet_->forward(ops, latents, embedding, keys, options.perturbed)};
     ops.output(built->outputs[0]);
     return built;
 }
 
 std::vector<float> Engine::predict_noise(std::span<const float> latents, const Shape& shape, double timestep,
-                                         const Context& context, const CancelToken& token) {
+                                         const Context& context, const PredictOptions& options,
+                                         const CancelToken& token) {
     if (!unet_) missing("UNet");
     const Stopwatch stopwatch(stats_.predict_noise_seconds);
     if (context.tokens == 0 && !unet_->config().unconditional()) {
@@ -169,8 +191,10 @@ std::vector<float> Engine::predict_noise(std::span<const float> latents, const S
     check_shape("latents", shape, unet_->config().in_channels, unet_->config().multiple());
     const bool own = latents.size() == static_cast<size_t>(context.rows * shape.size());
     if (!own) check_size("latents", latents.size(), shape.size());
-    auto& program = programs_.get(shape_key("unet", {shape.n, shape.height, shape.width, context.rows, context.tokens}),
-                                  [&] { return build_unet(shape, context); });
+    check_perturbation(options.perturbed, unet_->config());
+    const auto key = shape_key("unet", {shape.n, shape.height, shape.width, context.rows, context.tokens}) +
+                     perturbation_key(options.perturbed);
+    auto& program = programs_.get(key, [&] { return build_unet(shape, context, options); });
     // Every conditioning sees latents of its own, or all see the same.
     std::vector<float> planes;
     if (!own) {

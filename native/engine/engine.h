@@ -28,6 +28,11 @@ struct LoadOptions {
     size_t memory_budget = size_t{1} << 30;  // bytes of compute buffers; above it pictures are decoded in tiles
 };
 
+// What a single prediction may say beside its timestep.
+struct PredictOptions {
+    models::Perturbation perturbed;
+};
+
 struct Shape {  // of latents or pixels
     int64_t n = 0, channels = 0, height = 0, width = 0;
     int64_t size() const { return n * channels * height * width; }
@@ -73,7 +78,7 @@ class Engine {
     // latents [n, c, h, w], or [context.rows, n, c, h, w] where each row has its own (shape is [n, c, h, w] either way)
     // -> [context.rows, n, output channels, h, w]. An unconditional UNet takes pixels and kNoContext.
     std::vector<float> predict_noise(std::span<const float> latents, const Shape& shape, double timestep,
-                                     const Context& context, const CancelToken& token);
+                                     const Context& context, const PredictOptions& options, const CancelToken& token);
     // latents [n, c, h, w], in the UNet's scale -> pixels in about -1..1 [n, 3, h * f, w * f].
     std::vector<float> decode(std::span<const float> latents, const Shape& shape, const CancelToken& token);
     // pixels in -1..1 [n, 3, H, W] -> means of the latents, in the UNet's scale [n, c, H / f, W / f].
@@ -88,7 +93,7 @@ class Engine {
     // Runs a network over a picture whole, or in tiles where the budget asks for them.
     Planes run_within_budget(const std::string& name, const Planes& picture, TileGeometry geometry,
                              const Network& network, const CancelToken& token);
-    std::unique_ptr<Program> build_unet(const Shape& shape, const Context& context);
+    std::unique_ptr<Program> build_unet(const Shape& shape, const Context& context, const PredictOptions& options);
 
     backend::ThreadPool threads_;
     ModelInfo info_;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "native/models/layers.h"
+#include "native/models/perturbation.h"
 
 namespace nd::models {
 
@@ -24,9 +25,12 @@ struct AttentionBlock {
         };
     }
 
-    ops::Map forward(ops::Ops& ops, const ops::Map& x) const {
+    ops::Map forward(ops::Ops& ops, const ops::Map& x, Perturbation::Kind perturbed = Perturbation::Kind::none) const {
+        if (perturbed == Perturbation::Kind::skip) return x;
         const ops::Map y = ops.group_norm(x, norm, false);
-        const ops::Map attended = ops.attention(ops.linear(y, q), ops.linear(y, k), ops.linear(y, v), {.heads = heads});
+        const ops::Map values = ops.linear(y, v);
+        if (perturbed == Perturbation::Kind::identity) return ops.linear(values, out, &x);
+        const ops::Map attended = ops.attention(ops.linear(y, q), ops.linear(y, k), values, {.heads = heads});
         return ops.linear(attended, out, &x);
     }
 };

@@ -221,6 +221,18 @@ ClipTextConfig detect_clip_text(const ModelFile& file) {
     return text;
 }
 
+std::vector<std::string> UNetConfig::attention_blocks() const {
+    std::vector<std::string> blocks;
+    for (size_t i = 0; i < levels.size(); i++) {
+        if (levels[i].down_attention > 0) blocks.push_back("down." + std::to_string(i));
+    }
+    if (mid_attention > 0) blocks.push_back("mid");
+    for (size_t i = 0; i < levels.size(); i++) {
+        if (levels[levels.size() - 1 - i].up_attention > 0) blocks.push_back("up." + std::to_string(i));
+    }
+    return blocks;
+}
+
 UNetConfig detect_unet(const ModelFile& file) {
     const json& config = section(file, "unet");
     UNetConfig unet;

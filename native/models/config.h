@@ -39,6 +39,8 @@ struct UNetConfig {
     bool pad_bottom_right = false;  // downsampling pads below and at the right only
 
     bool unconditional() const { return context_width == 0; }
+    // The blocks with attention, in the order of computation: "down.0" ..., "mid", "up.0" ...
+    std::vector<std::string> attention_blocks() const;
     // What height and width must be multiples of.
     int64_t multiple() const { return unconditional() ? int64_t{1} << (levels.size() - 1) : 1; }
 };

@@ -45,11 +45,19 @@ void Transformer2d::append_keys(ops::Ops& ops, const ops::Map& context, std::vec
     }
 }
 
-ops::Map Transformer2d::forward(ops::Ops& ops, const ops::Map& x, const CrossAttentionKeys*& keys) const {
+ops::Map Transformer2d::forward(ops::Ops& ops, const ops::Map& x, const CrossAttentionKeys*& keys,
+                                Perturbation::Kind perturbed) const {
     ops::Map h = ops.linear(ops.group_norm(x, norm_in, false), proj_in);
     for (const auto& block : blocks) {
+        if (perturbed == Perturbation::Kind::skip) {
+            keys++;
+            continue;
+        }
         ops::Map y = ops.layer_norm(h, block.norm1);
-        y = ops.attention(ops.linear(y, block.q1), ops.linear(y, block.k1), ops.linear(y, block.v1), {.heads = heads});
+        const ops::Map values = ops.linear(y, block.v1);
+        y = perturbed == Perturbation::Kind::identity
+                ? values
+                : ops.attention(ops.linear(y, block.q1), ops.linear(y, block.k1), values, {.heads = heads});
         h = ops.linear(y, block.out1, &h);
 
         const ops::Map q = ops.linear(ops.layer_norm(h, block.norm2), block.q2);

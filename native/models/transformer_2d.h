@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "native/models/layers.h"
+#include "native/models/perturbation.h"
 
 namespace nd::models {
 
@@ -34,7 +35,8 @@ struct Transformer2d {
     void append_keys(ops::Ops& ops, const ops::Map& context, std::vector<CrossAttentionKeys>& keys) const;
 
     // `keys` points at this transformer's first entry and is moved past its last.
-    ops::Map forward(ops::Ops& ops, const ops::Map& x, const CrossAttentionKeys*& keys) const;
+    ops::Map forward(ops::Ops& ops, const ops::Map& x, const CrossAttentionKeys*& keys,
+                     Perturbation::Kind perturbed = Perturbation::Kind::none) const;
 };
 
 }  // namespace nd::models

@@ -19,9 +19,10 @@ UNet::Attention UNet::declare_attention(weights::WeightStore& store, const std::
     return attention;
 }
 
-ops::Map UNet::Attention::forward(ops::Ops& ops, const ops::Map& x, const CrossAttentionKeys*& keys) const {
-    if (self) return self->forward(ops, x);
-    return transformer ? transformer->forward(ops, x, keys) : x;
+ops::Map UNet::Attention::forward(ops::Ops& ops, const ops::Map& x, const CrossAttentionKeys*& keys,
+                                  Perturbation::Kind perturbed) const {
+    if (self) return self->forward(ops, x, perturbed);
+    return transformer ? transformer->forward(ops, x, keys, perturbed) : x;
 }
 
 UNet::Layer UNet::declare_layer(weights::WeightStore& store, const std::string& block, int64_t index, int64_t in,
@@ -113,31 +114,35 @@ std::vector<CrossAttentionKeys> UNet::keys(ops::Ops& ops, const ops::Map& contex
 }
 
 ops::Map UNet::forward(ops::Ops& ops, const ops::Map& latents, const ops::Map& embedding,
-                       const std::vector<CrossAttentionKeys>& keys) const {
+                       const std::vector<CrossAttentionKeys>& keys, const Perturbation& perturbed) const {
     // Every residual block takes silu of the timestep's embedding: applied once.
     ops::Map time = ops.activation(ops.linear(embedding, time1_), ops::Activation::silu);
     time = ops.activation(ops.linear(time, time2_), ops::Activation::silu);
 
     const CrossAttentionKeys* next_keys = keys.data();
-    const auto apply = [&](const Layer& layer, const ops::Map& x) {
-        return layer.attention.forward(ops, layer.resnet.forward(ops, x, &time), next_keys);
+    const auto apply = [&](const Layer& layer, const ops::Map& x, Perturbation::Kind kind) {
+        return layer.attention.forward(ops, layer.resnet.forward(ops, x, &time), next_keys, kind);
     };
 
     const ops::ConvSpec downsampling{.stride = 2, .pad_bottom_right = config_.pad_bottom_right};
     ops::Map x = ops.conv2d(latents, conv_in_);
     std::vector<ops::Map> skips{x};
-    for (const auto& level : down_) {
-        for (const auto& layer : level.layers) skips.push_back(x = apply(layer, x));
+    for (size_t i = 0; i < down_.size(); i++) {
+        const auto& level = down_[i];
+        const auto kind = perturbed.at("down." + std::to_string(i));
+        for (const auto& layer : level.layers) skips.push_back(x = apply(layer, x, kind));
         if (level.resample) skips.push_back(x = ops.conv2d(x, *level.resample, downsampling));
     }
 
     x = mid1_.forward(ops, x, &time);
-    x = mid_attention_.forward(ops, x, next_keys);
+    x = mid_attention_.forward(ops, x, next_keys, perturbed.at("mid"));
     x = mid2_.forward(ops, x, &time);
 
-    for (const auto& level : up_) {
+    for (size_t i = 0; i < up_.size(); i++) {
+        const auto& level = up_[i];
+        const auto kind = perturbed.at("up." + std::to_string(i));
         for (const auto& layer : level.layers) {
-            x = apply(layer, ops.concat(x, skips.back()));
+            x = apply(layer, ops.concat(x, skips.back()), kind);
             skips.pop_back();
         }
         // Up to the size of the next skip, which is odd where the way down rounded up.

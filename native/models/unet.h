@@ -28,7 +28,7 @@ class UNet {
     // latents [batch, h, w, in_channels], embedding [1, 1, 1, levels[0].channels] -> noise [batch, h, w, out_channels].
     // `batch` is a multiple of the keys' rows: picture i of conditioning r stands at r * (batch / rows) + i.
     ops::Map forward(ops::Ops& ops, const ops::Map& latents, const ops::Map& embedding,
-                     const std::vector<CrossAttentionKeys>& keys) const;
+                     const std::vector<CrossAttentionKeys>& keys, const Perturbation& perturbed = {}) const;
 
   private:
     // One of the two, or neither.
@@ -36,7 +36,8 @@ class UNet {
         std::optional<Transformer2d> transformer;
         std::optional<AttentionBlock> self;
 
-        ops::Map forward(ops::Ops& ops, const ops::Map& x, const CrossAttentionKeys*& keys) const;
+        ops::Map forward(ops::Ops& ops, const ops::Map& x, const CrossAttentionKeys*& keys,
+                         Perturbation::Kind perturbed) const;
     };
     struct Layer {
         ResnetBlock resnet;

@@ -68,7 +68,8 @@ t.test('several prompts, a variation and a second pass', async (t) => {
     '--subseed-strength',
     '0.3',
   ];
-  const guidance = ['--cfg-rescale', '0.5', '--guidance-interval', '0.1,9'];
+  const pag = ['--pag-scale', '2', '--pag-layers', 'mid,up.0', '--pag-method', 'skip'];
+  const guidance = ['--cfg-rescale', '0.5', '--guidance-interval', '0.1,9', ...pag];
   const args = ['txt2img', ...small.slice(1), '-p', 'a cat', '-p', 'a dog', ...options, ...guidance];
   const { code, stderr, stdout } = await run([...args, '-o', out('c.png'), '--json']);
   t.equal(code, 0, stderr);
@@ -76,6 +77,7 @@ t.test('several prompts, a variation and a second pass', async (t) => {
   const drawn = await pipeline.txt2img({
     ...{ prompt: ['a cat', 'a dog'], width: 32, height: 32, steps: 4, seed: 5, subseed: 9, subseedStrength: 0.3 },
     ...{ hires: { scale: 1.5 }, cfgRescale: 0.5, guidanceInterval: [0.1, 9] },
+    ...{ pagScale: 2, pagLayers: ['mid', 'up.0'], pagMethod: 'skip' },
   });
   t.equal(images.length, 2);
   for (const [i, { file }] of images.entries()) {

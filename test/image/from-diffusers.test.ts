@@ -36,6 +36,13 @@ t.test('a pipeline’s call', async (t) => {
   t.strictSame(unknown, { output_type: 'pil', cross_attention_kwargs: { scale: 0.5 } });
   const accepted: Txt2ImgRequest = { prompt: '', ...request };
   t.equal(accepted.prompt, 'a cat');
+  t.strictSame(fromDiffusers({ pag_scale: 3, pag_applied_layers: ['mid', 'up_blocks.0'] }), {
+    request: { pagScale: 3, pagLayers: ['mid', 'up.0'] },
+    unknown: {},
+  });
+  t.strictSame(fromDiffusers({ pag_scale: 3, pag_applied_layers: 'mid' }).request.pagLayers, ['mid']);
+  const one = { pag_applied_layers: ['mid', 'up_blocks.0.attentions.0'] };
+  t.strictSame(fromDiffusers(one), { request: {}, unknown: one }, 'single attentions have no counterpart');
   t.strictSame(fromDiffusers({}), { request: {}, unknown: {} });
   t.equal(fromDiffusers({ guidance_scale: 0 }).request.cfgScale, 1, 'what is off is off');
 });

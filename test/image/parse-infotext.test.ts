@@ -50,6 +50,22 @@ t.test('settings of every kind', async (t) => {
   t.equal(parseInfotext(formatInfotext({ ...request, strength: 1e-7 })).request.strength, 1e-7);
 });
 
+t.test('perturbed attention', async (t) => {
+  const read = (more: string) => {
+    const { request, unknown } = parseInfotext(`${settings}, ${more}`);
+    return [request.pagScale, request.pagLayers, request.pagMethod, unknown];
+  };
+  t.strictSame(read('PAG Active: True, PAG Scale: 3.5'), [3.5, undefined, undefined, {}], "A1111's extension");
+  t.strictSame(
+    read('PAG scale: 2, PAG adaptive: 0.5'),
+    [2, undefined, undefined, { 'PAG adaptive': '0.5' }],
+    'SD.Next',
+  );
+  t.strictSame(read('PAG Scale: 1, PAG Layers: mid up.1, PAG Method: skip'), [1, ['mid', 'up.1'], 'skip', {}]);
+  const odd = { 'PAG Layers': 'all', 'PAG Method': 'blur' };
+  t.strictSame(read('PAG Scale: 1, PAG Layers: all, PAG Method: blur'), [1, undefined, undefined, odd]);
+});
+
 t.test('a second pass', async (t) => {
   const read = (more: string) => {
     const { request, unknown } = parseInfotext(`${settings}, ${more}`);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import t from 'tap';
 import { inspectModel } from '../../lib/model/inspect';
-import { Model, type ModelOptions } from '../../lib/model/model';
+import { Model, type ModelOptions, type PredictOptions } from '../../lib/model/model';
 import { networkPath } from '../support/safetensors';
 import { type Header, writeAltered } from './altered-file';
 
@@ -106,6 +106,8 @@ t.test('native calls refuse what does not fit, and live on', async (t) => {
   const width = model.info.textEncoder?.width ?? 0;
   const context = await model.createContext(new Float32Array(77 * width), 1);
   const latents = new Float32Array(4 * 8 * 8);
+  const predict = (options: unknown) =>
+    model.predictNoise(latents, [1, 4, 8, 8], 1, context, undefined, options as PredictOptions);
   const wrong: [string, () => Promise<unknown>][] = [
     ['ids out of range', () => model.encodeText(new Int32Array(77).fill(1e6), 1)],
     ['negative ids', () => model.encodeText(new Int32Array(77).fill(-1), 1)],
@@ -120,6 +122,13 @@ t.test('native calls refuse what does not fit, and live on', async (t) => {
     ['a huge shape', () => model.predictNoise(latents, [1, 4, 2 ** 31, 2 ** 31], 1, context)],
     ['NaN as timestep', () => model.predictNoise(latents, [1, 4, 8, 8], Number.NaN, context)],
     ['something else as context', () => model.predictNoise(latents, [1, 4, 8, 8], 1, {} as never)],
+    ['a block without attention', () => predict({ perturbed: { kind: 'skip', blocks: ['down.9'] } })],
+    ['another perturbation', () => predict({ perturbed: { kind: 'blur', blocks: ['mid'] } })],
+    ['a block for a list', () => predict({ perturbed: { kind: 'skip', blocks: 'mid' } })],
+    ['numbers for blocks', () => predict({ perturbed: { kind: 'skip', blocks: [1] } })],
+    ['too many blocks', () => predict({ perturbed: { kind: 'skip', blocks: Array(65).fill('mid') } })],
+    ['a perturbation of null', () => predict({ perturbed: null })],
+    ['options of a number', () => predict(5)],
     ['pixels not divisible by 4', () => model.encodeImage(new Float32Array(3 * 9 * 8), [1, 3, 9, 8])],
     ['latents for pixels', () => model.encodeImage(latents, [1, 4, 8, 8])],
   ];

@@ -3,7 +3,10 @@ import { changed, parseDirection, steered } from '../../lib/pipeline/direction';
 
 t.test('one negative prompt serves all prompts', async (t) => {
   const direction = parseDirection({ prompt: ['a', 'b'], negativePrompt: 'c', cfgScale: 7 });
-  t.strictSame(direction, { prompts: ['a', 'b'], negativePrompts: ['c', 'c'], cfgScale: 7, cfgRescale: 0 });
+  t.strictSame(direction, {
+    ...{ prompts: ['a', 'b'], negativePrompts: ['c', 'c'], cfgScale: 7, cfgRescale: 0 },
+    ...{ pagScale: 0, pagLayers: ['mid'], pagMethod: 'identity' },
+  });
   t.strictSame(parseDirection({ prompt: 'a', cfgScale: 7 }).negativePrompts, ['']);
   t.strictSame(parseDirection({ prompt: ['a', 'b'], negativePrompt: ['c', 'd'], cfgScale: 7 }).negativePrompts, [
     'c',
@@ -13,6 +16,7 @@ t.test('one negative prompt serves all prompts', async (t) => {
 
 t.test('changes leave the rest as it is', async (t) => {
   const before = parseDirection({ prompt: ['a', 'b'], cfgScale: 7, guidanceInterval: [1, 5] });
+  t.match(changed(before, { pagScale: 3, pagLayers: ['up.0'] }), { pagScale: 3, pagLayers: ['up.0'], cfgScale: 7 });
   const after = changed(before, { cfgScale: 2 });
   t.strictSame(after, { ...before, cfgScale: 2 });
   t.equal(after.prompts, before.prompts);
@@ -39,6 +43,12 @@ const refused: [Record<string, unknown>, RegExp][] = [
   [{ prompt: ['a', 5] }, /^prompt\[1\]: expected a string, got 5$/],
   [{ negativePrompt: ['a', 'b'] }, /^negativePrompt: expected one text or one for each of 1 prompts, got 2$/],
   [{ cfgRescale: 2 }, /^cfgRescale: expected a number in 0..1, got 2$/],
+  [{ pagScale: -1 }, /^pagScale: expected a number in 0..1000, got -1$/],
+  [{ pagLayers: 'mid' }, /^pagLayers: expected a list of one block or more, got 'mid'$/],
+  [{ pagLayers: [] }, /^pagLayers: expected a list of one block or more/],
+  [{ pagLayers: ['mid', 'middle'] }, /^pagLayers: expected 'mid', 'down.0' \.\.\. or 'up.0' \.\.\., got 'middle'$/],
+  [{ pagLayers: ['up.'] }, /^pagLayers: /],
+  [{ pagMethod: 'blur' }, /^pagMethod: expected one of identity, skip, got 'blur'$/],
   [{ guidanceInterval: 3 }, /^guidanceInterval: expected two sigmas, \[low, high\], got 3$/],
   [{ guidanceInterval: [1] }, /^guidanceInterval: /],
   [{ guidanceInterval: [5, 1] }, /^guidanceInterval\[1\]: expected a number in 5../],

@@ -6,6 +6,7 @@ import {
   type GenerationResult,
   Image,
   Pipeline,
+  parseParameters,
   type Sampler,
   type StepEvent,
   type Txt2ImgRequest,
@@ -124,6 +125,37 @@ t.test('guidance has its interval and its rescaling', async (t) => {
     sameBytes(await draw({ cfgRescale: 0.7, cfgScale: 1 }), plain),
     'where there is no guidance there is nothing to rescale',
   );
+});
+
+t.test('perturbed-attention guidance', async (t) => {
+  const [guided, perturbed] = [await draw(), await draw({ pagScale: 3 })];
+  t.notOk(sameBytes(perturbed, guided));
+  t.ok(sameBytes(await draw({ pagScale: 3, guidanceInterval: [1e5, 1e6] }), await draw({ cfgScale: 1 })), 'no level');
+  const { images } = await txt2img({ ...request, batchSize: 2, pagScale: 3 });
+  t.ok(sameBytes(images[0].data, perturbed), 'in a batch as alone');
+  const skipped = { pagScale: 2.5, pagLayers: ['mid', 'up.0'], pagMethod: 'skip' } as const;
+  const { parameters, data } = (await txt2img({ ...request, ...skipped })).images[0];
+  t.match(parameters, /PAG Active: True, PAG Scale: 2.5, PAG Layers: mid up.0, PAG Method: skip/);
+  const read = parseParameters(parameters!);
+  t.strictSame(Object.keys(read.unknown), ['Model']);
+  t.match(read.request, skipped);
+  t.ok(sameBytes((await txt2img(read.request)).images[0].data, data), 'drawn again by what is read back');
+  await t.rejects(txt2img({ ...request, pagScale: 1, pagLayers: ['down.7'] }), {
+    code: 'INVALID_REQUEST',
+    message: /^pagLayers: expected of this model's down.0, .*mid, .*up.2, got 'down.7'$/,
+  });
+});
+
+t.test('prompts of as many lengths as there are passes', async (t) => {
+  const prompt = Array.from({ length: 10 }, (_, i) =>
+    Array(i + 1)
+      .fill('a man')
+      .join(' BREAK '),
+  );
+  for (const pagScale of [0, 1]) {
+    const { images } = await txt2img({ ...request, prompt, pagScale, steps: 2 });
+    t.ok(sameBytes(images[9].data, await draw({ prompt: prompt[9], pagScale, steps: 2, seed: 16 })), `${pagScale}`);
+  }
 });
 
 t.test('CFG++ steps with the unconditional prediction', async (t) => {

@@ -77,6 +77,9 @@ t.test('the guide names every option that requests have beside those of the samp
     'hires',
     'cfgRescale',
     'guidanceInterval',
+    'pagScale',
+    'pagLayers',
+    'pagMethod',
   ];
   for (const name of [...names, 'batchSize', 'negativePrompt', 'onStep', 'signal', 'overlap'])
     t.match(guide, new RegExp(`\\b${name}\\b`));

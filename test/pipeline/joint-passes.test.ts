@@ -1,7 +1,7 @@
 /** Passes of requests in flight: which are joined, and that nobody is changed or harmed by the company. */
 import t from 'tap';
 import { DiffusionError, Pipeline, type SamplerName } from '../../lib/index';
-import type { Context, Model } from '../../lib/model/model';
+import type { Context, Model, PredictOptions } from '../../lib/model/model';
 import { type AskedPass, JointPasses } from '../../lib/pipeline/joint-passes';
 import { sameBytes } from '../support/compare';
 import { networkPath } from '../support/safetensors';
@@ -23,7 +23,9 @@ function fakePasses(fail: (rows: number) => Error | undefined = () => undefined)
     t: number,
     c: { embeddings: number[] },
     s?: AbortSignal,
+    options?: PredictOptions,
   ) => {
+    if (options?.perturbed) t = -t;
     calls.push([t, ...c.embeddings]);
     signals.push(s);
     await new Promise((resolve) => setTimeout(resolve, 2));
@@ -58,6 +60,25 @@ t.test('those that wait with the same timestep and sizes go together', async (t)
     own.dispose();
   }
   t.equal(alive(), 0, 'joint contexts go with their members');
+});
+
+t.test('perturbed passes go with their like alone', async (t) => {
+  const { ask, calls } = fakePasses();
+  const options = (...blocks: string[]) => ({ options: { perturbed: { kind: 'identity' as const, blocks } } });
+  const asks = [
+    await ask({ embeddings: [1], timestep: 9 }), // keeps the others waiting
+    await ask({ embeddings: [10], ...options('mid') }),
+    await ask({ embeddings: [20] }),
+    await ask({ embeddings: [30], latents: Float32Array.of(2), ...options('mid') }),
+    await ask({ embeddings: [40], ...options('up.0') }),
+  ];
+  await Promise.all(asks.map(({ rows }) => rows));
+  t.strictSame(calls, [
+    [9, 1],
+    [-5, 10, 30],
+    [5, 20],
+    [-5, 40],
+  ]);
 });
 
 t.test('not all joint contexts are kept', async (t) => {
@@ -174,6 +195,8 @@ t.test('requests at once have the bytes that they have alone, in fewer passes', 
       { ...request, prompt: 'a [sad|happy] man', negativePrompt: 'a hat', sampler: 'dpmpp_2m' as SamplerName },
       { ...request, prompt: 'a red hat AND a cat', cfgRescale: 0.5 },
       { ...request, prompt: 'a cat', steps: 4 },
+      { ...request, prompt: 'a smiling woman', pagScale: 3 },
+      { ...request, prompt: 'a cat', pagScale: 2, cfgScale: 1 },
     ];
     const alone: Uint8Array[] = [];
     for (const ask of asks) alone.push((await pipeline.txt2img(ask)).images[0].data);

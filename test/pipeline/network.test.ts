@@ -30,9 +30,10 @@ t.test('each conditioning may see latents of its own', async (t) => {
 const tokenizer = new ClipTokenizer(loadClipVocabulary());
 const values: Record<string, number> = { cat: 1, dog: 2, fox: 3, bad: 10 };
 
-/** A model that predicts the value of a row's word, plus the picture's latents times 100. Latents are of one value. */
+/** A model that predicts the value of a row's word, a quarter of it if perturbed, plus the picture's latents times 100. Latents are of one value. */
 function fakeNetwork(options: Parameters<typeof parseDirection>[0], pictures = 1, extra?: Float32Array) {
   const asked: { rows: number[]; latents: number[]; shape: readonly number[] }[] = [];
+  const perturbed: unknown[] = [];
   const model = {
     encodeText: async (ids: Int32Array) => Float32Array.from(ids, (id) => values[tokenizer.decode([id]).trim()] ?? 0),
     createContext: async (embeddings: Float32Array, rows: number) => {
@@ -41,14 +42,18 @@ function fakeNetwork(options: Parameters<typeof parseDirection>[0], pictures = 1
     },
   } as unknown as Model;
   const passes = {
-    predict: async ({ context, latents, shape }: AskedPass) => {
+    predict: async ({ context, latents, shape, options }: AskedPass) => {
       const rows = context.rows as unknown as number[];
       asked.push({ rows, latents: [...latents], shape });
+      perturbed.push(options);
       const size = shape.reduce((a, b) => a * b);
       const own = latents.length === rows.length * size;
       return Float32Array.from(
         rows.flatMap((value, row) =>
-          Array.from({ length: shape[0] }, (_, i) => value + 100 * latents[(own ? row * size : 0) + i * shape[1]]),
+          Array.from(
+            { length: shape[0] },
+            (_, i) => (options ? value / 4 : value) + 100 * latents[(own ? row * size : 0) + i * shape[1]],
+          ),
         ),
       );
     },
@@ -60,7 +65,12 @@ function fakeNetwork(options: Parameters<typeof parseDirection>[0], pictures = 1
   const network = new GuidedNetwork(studio, request, () => direction, extra);
   const predict = (x: number[], at: { step?: number; sigma?: number; both?: boolean } = {}) =>
     network.predict(Float32Array.from(x), 5, { step: 1, sigma: 1, both: false, ...at });
-  return { asked, predict, steer: (next: Parameters<typeof parseDirection>[0]) => (direction = parseDirection(next)) };
+  return {
+    asked,
+    perturbed,
+    predict,
+    steer: (next: Parameters<typeof parseDirection>[0]) => (direction = parseDirection(next)),
+  };
 }
 
 t.test('guidance takes a row for each part and one for the negative prompt', async (t) => {
@@ -84,6 +94,31 @@ t.test('without guidance the negative prompt is not asked for, unless the sample
     asked.map(({ rows }) => rows.length),
     [1, 2, 2, 1, 2],
   );
+});
+
+t.test('perturbed rows have a pass of their own, without the negative prompt', async (t) => {
+  const pag = { pagScale: 2, pagLayers: ['mid', 'up.0'] };
+  const options = { prompt: 'cat AND dog :2', negativePrompt: 'bad', cfgScale: 3, ...pag };
+  const { asked, perturbed, predict, steer } = fakeNetwork(options);
+  const guided = 10 + 3 * (1 - 10 + 2 * (2 - 10));
+  t.same((await predict([0])).guided, [guided + 2 * (0.75 + 2 * 1.5)]);
+  t.strictSame(
+    [asked[0].rows, asked[1].rows],
+    [
+      [1, 2, 10],
+      [1, 2],
+    ],
+  );
+  t.strictSame(perturbed, [undefined, { perturbed: { kind: 'identity', blocks: ['mid', 'up.0'] } }]);
+  steer({ prompt: 'cat', cfgScale: 1, pagScale: 2, pagMethod: 'skip', guidanceInterval: [1, 2] });
+  const { guided: alone, unconditional } = await predict([0]);
+  t.same([alone[0], unconditional[0]], [1 + 2 * 0.75, 1], 'without other guidance');
+  t.match(perturbed.at(-1), { perturbed: { kind: 'skip', blocks: ['mid'] } });
+  t.same((await predict([0], { sigma: 3 })).guided, [1], 'outside of the interval');
+  t.equal(perturbed.at(-1), undefined);
+  const several = fakeNetwork({ prompt: ['cat', 'dog'], cfgScale: 1, pagScale: 2 }, 4);
+  t.same((await several.predict([1, 2, 3, 4])).guided, [102.5, 202.5, 305, 405], 'each prompt with its own');
+  t.equal(several.asked.length, 2);
 });
 
 t.test('several prompts share a pass, each with its own pictures', async (t) => {

@@ -72,6 +72,7 @@ t.test('so do runs of every task', async (t) => {
     img2img: { ...open, image: picture, strength: 1, sampler: 'dpmpp_sde' },
     inpaint: { ...open, image: picture, mask, strength: 1, maskBlur: 1, sampler: 'euler_a' },
     'a second pass': { ...request, steps: 2, hires: { scale: 1.5, upscaler: 'pixels', steps: 3 }, sampler: 'euler_a' },
+    'perturbed attention': { ...request, pagScale: 2, pagLayers: ['up.0'], pagMethod: 'skip' },
     'several prompts': { ...request, prompt: ['a sad man', 'a [cat|dog]'], guidanceInterval: [0.1, 9] },
   };
   for (const [name, asked] of Object.entries(tasks)) {

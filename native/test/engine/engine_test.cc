@@ -55,7 +55,7 @@ TEST("engine: every network of every fixture, in several shapes and precisions")
             const auto context = engine->create_context(embeddings, 2, go);
             const int64_t c = info.unet->in_channels;
             for (const Shape shape : {Shape{1, c, 8, 8}, Shape{3, c, 8, 8}, Shape{1, c, 9, 13}, Shape{1, c, 1, 1}}) {
-                const auto noise = engine->predict_noise(wave(shape.size()), shape, 500, *context, go);
+                const auto noise = engine->predict_noise(wave(shape.size()), shape, 500, *context, {}, go);
                 CHECK(all_finite(noise) && static_cast<int64_t>(noise.size()) == 2 * shape.size(), name, " ",
                       shape.height);
             }
@@ -76,16 +76,40 @@ TEST("engine: unconditional UNets take pixels and no context") {
         CHECK(info.family == "ddpm" && !info.text && !info.vae && info.unet->unconditional(), name);
         const int64_t c = info.unet->in_channels, m = info.unet->multiple();
         for (const Shape shape : {Shape{1, c, m, m}, Shape{2, c, 3 * m, 2 * m}}) {
-            const auto noise = engine->predict_noise(wave(shape.size()), shape, 500, kNoContext, go);
+            const auto noise = engine->predict_noise(wave(shape.size()), shape, 500, kNoContext, {}, go);
             CHECK(all_finite(noise) && static_cast<int64_t>(noise.size()) == shape.size(), name, " ", shape.height);
         }
         const Shape odd{1, c, m + 1, m};
-        CHECK(code_of([&] { engine->predict_noise(wave(odd.size()), odd, 1, kNoContext, go); }) == "INVALID_ARGUMENT");
+        CHECK(code_of([&] { engine->predict_noise(wave(odd.size()), odd, 1, kNoContext, {}, go); }) ==
+              "INVALID_ARGUMENT");
         CHECK(code_of([&] { engine->create_context(wave(77), 1, go); }) == "MISSING_COMPONENT");
         CHECK(code_of([&] { engine->decode(wave(odd.size()), odd, go); }) == "MISSING_COMPONENT");
     }
     const auto with_text = load("avatar.safetensors");
-    CHECK(code_of([&] { with_text->predict_noise(wave(256), {1, 4, 8, 8}, 1, kNoContext, go); }) == "INVALID_ARGUMENT");
+    CHECK(code_of([&] {
+              with_text->predict_noise(wave(256), {1, 4, 8, 8}, 1, kNoContext, {}, go);
+          }) == "INVALID_ARGUMENT");
+}
+
+TEST("engine: perturbed attention has graphs of its own, and names of blocks that are there") {
+    using Kind = nd::models::Perturbation::Kind;
+    const CancelToken go;
+    const auto engine = load("deep.safetensors");
+    CHECK(engine->info().unet->attention_blocks() ==
+          std::vector<std::string>({"down.1", "down.2", "mid", "up.1", "up.2"}));
+    const auto context = engine->create_context(engine->encode_text(std::vector<int32_t>(77, 1), 1, 0, go), 1, go);
+    const Shape shape{1, 4, 16, 16};  // the middle block sees 2 x 2: one pixel alone attends to itself anyway
+    const auto predict = [&](Kind kind, std::vector<std::string> blocks) {
+        return engine->predict_noise(wave(shape.size()), shape, 500, *context, {{kind, std::move(blocks)}}, go);
+    };
+    const auto plain = predict(Kind::none, {}), identity = predict(Kind::identity, {"mid"});
+    const auto skip = predict(Kind::skip, {"mid"}), other = predict(Kind::identity, {"mid", "up.2"});
+    CHECK(plain != identity && identity != skip && plain != skip && other != identity);
+    CHECK(predict(Kind::none, {}) == plain && predict(Kind::identity, {"mid"}) == identity);
+    CHECK(predict(Kind::identity, {}) == plain);
+    for (const char* block : {"down.0", "up.3", "down.7", "middle", "down.", ""}) {
+        CHECK(code_of([&] { predict(Kind::identity, {block}); }) == "INVALID_ARGUMENT", block);
+    }
 }
 
 TEST("engine: tiles keep within a small budget, for decoding and encoding") {
@@ -105,10 +129,10 @@ TEST("engine: a cancelled call throws ABORTED and the next one works") {
     const auto context = engine->create_context(embeddings, 1, go);
     const Shape shape{1, 4, 8, 8};
     const auto x = wave(shape.size());
-    CHECK(code_of([&] { engine->predict_noise(x, shape, 1, *context, stop); }) == "ABORTED");
+    CHECK(code_of([&] { engine->predict_noise(x, shape, 1, *context, {}, stop); }) == "ABORTED");
     CHECK(code_of([&] { engine->decode(x, shape, stop); }) == "ABORTED");
     CHECK(code_of([&] { engine->encode_text(std::vector<int32_t>(77, 1), 1, 0, stop); }) == "ABORTED");
-    CHECK(all_finite(engine->predict_noise(x, shape, 1, *context, go)));
+    CHECK(all_finite(engine->predict_noise(x, shape, 1, *context, {}, go)));
 }
 
 TEST("engine: sizes that do not fit are INVALID_ARGUMENT") {
@@ -129,8 +153,8 @@ TEST("engine: one context after another in one program") {
     const int64_t width = engine->info().text->width;
     const auto a = engine->create_context(wave(77 * width), 1, go);
     const auto b = engine->create_context(std::vector<float>(static_cast<size_t>(77 * width), 0.5f), 1, go);
-    const auto first = engine->predict_noise(x, shape, 1, *a, go);
-    const auto other = engine->predict_noise(x, shape, 1, *b, go);
+    const auto first = engine->predict_noise(x, shape, 1, *a, {}, go);
+    const auto other = engine->predict_noise(x, shape, 1, *b, {}, go);
     CHECK(first != other);
-    CHECK(engine->predict_noise(x, shape, 1, *a, go) == first);
+    CHECK(engine->predict_noise(x, shape, 1, *a, {}, go) == first);
 }

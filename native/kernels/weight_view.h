@@ -12,8 +12,8 @@ namespace nd::kernels {
 // they are named for, `winograd` in bf16 (gemm/winograd.h). gemm/packing.h makes the panels.
 enum class Packing : uint8_t { rows, bf16, i8, winograd };
 
-// w[n][tap][c]. As `rows`: `n` rows of taps * c values of `type`, a row `row_bytes` long; for block-quantised types
-// taps * c is a multiple of the block length.
+// w[n][tap][c]. Panels of a gated layer have its rows in the order of gemm/gate.h. As `rows`: `n` rows of taps * c
+// values of `type`, a row `row_bytes` long; for block-quantised types taps * c is a multiple of the block length.
 struct WeightView {
     ggml_type type = GGML_TYPE_F32;
     const void* data = nullptr;
@@ -22,6 +22,7 @@ struct WeightView {
     int64_t taps = 1;
     int64_t c = 0;
     Packing packing = Packing::rows;
+    bool gated = false;  // panels of a gated layer
 };
 
 }  // namespace nd::kernels

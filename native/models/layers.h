@@ -13,6 +13,11 @@ inline ops::Linear linear(weights::WeightStore& store, const std::string& name, 
     return {store.matrix(name + ".weight", out, in), bias ? store.vector(name + ".bias", out) : nullptr, in, out};
 }
 
+// The layer of a GEGLU: `out` values, then their gates.
+inline ops::Linear gated_linear(weights::WeightStore& store, const std::string& name, int64_t in, int64_t out) {
+    return {store.gated_matrix(name + ".weight", 2 * out, in), store.vector(name + ".bias", 2 * out), in, 2 * out};
+}
+
 inline ops::Conv conv(weights::WeightStore& store, const std::string& name, int64_t in, int64_t out, int kernel = 3) {
     return {store.convolution(name + ".weight", out, in, kernel), store.vector(name + ".bias", out), in, out, kernel};
 }

@@ -18,7 +18,7 @@ TransformerBlock declare_block(weights::WeightStore& store, const std::string& n
         .k2 = linear(store, name + ".attn2.to_k", context_width, c, false),
         .v2 = linear(store, name + ".attn2.to_v", context_width, c, false),
         .out2 = linear(store, name + ".attn2.to_out.0", c, c),
-        .ff_in = linear(store, name + ".ff.net.0.proj", c, 8 * c),
+        .ff_in = gated_linear(store, name + ".ff.net.0.proj", c, 4 * c),
         .ff_out = linear(store, name + ".ff.net.2", 4 * c, c),
     };
 }
@@ -65,7 +65,7 @@ ops::Map Transformer2d::forward(ops::Ops& ops, const ops::Map& x, const CrossAtt
         h = ops.linear(y, block.out2, &h);
         keys++;
 
-        y = ops.geglu(ops.linear(ops.layer_norm(h, block.norm3), block.ff_in));
+        y = ops.geglu(ops.layer_norm(h, block.norm3), block.ff_in);
         h = ops.linear(y, block.ff_out, &h);
     }
     return ops.linear(h, proj_out, &x);

@@ -50,7 +50,8 @@ kernels::WeightView view(const ggml_tensor* weight, int64_t taps, int64_t n, int
             n,
             taps,
             c,
-            kernels::packing_of(*weight)};
+            kernels::packing_of(*weight),
+            kernels::is_gated(*weight)};
 }
 
 // The pointers and formats of a kernel that reads its first source and writes dst.
@@ -137,29 +138,40 @@ void CpuOps::read(const Map& map, float* planes) const {
     }
 }
 
-// y in the stream's format unless a reader asks for another; rows of weights know f32 alone.
 Map CpuOps::multiply(kernels::GemmArgs args, const Map& x, ggml_tensor* weight, ggml_tensor* bias, const Map* residual,
-                     Map y) {
+                     Map y, Format y_format) {
     const kernels::WeightView& w = args.weights;
     const Format format = kernels::format_of(w.packing);
     const bool packed = w.packing != kernels::Packing::rows;
-    args.x_stride = row_extent(format, w.c), args.y_stride = w.n;
+    args.x_stride = row_extent(format, w.c), args.y_stride = y.channels;
     ggml_tensor* added = !residual ? nullptr : packed ? as_numbers(*residual) : as(*residual, Format::f32);
-    count(format, 2.0 * static_cast<double>(w.c * w.taps) * static_cast<double>(y.size()));
-    const Format y_format = packed ? formats_.stream : Format::f32;
+    count(format, 2.0 * static_cast<double>(w.c * w.taps * w.n) * static_cast<double>(y.batch * y.pixels()));
+    if (!packed) y_format = Format::f32;
     y.tensor = graph_.kernel<kernels::GemmArgs>(type_of(y_format), extents(y), {as(x, format), weight, bias, added},
                                                 args, bind_gemm, kernels::gemm_tasks, kernels::gemm_task);
     return packed ? open(y, false) : y;
 }
 
-Map CpuOps::linear(const Map& x, const Linear& layer, const Map* residual) {
+kernels::GemmArgs CpuOps::linear_args(const Map& x, const Linear& layer) {
     kernels::GemmArgs args;
     // Rows are rows: batch and picture make no difference to a linear layer.
     args.geometry.width = args.geometry.out_width = x.batch * x.pixels();
     args.weights = view(layer.weight, 1, layer.out, layer.in);
+    return args;
+}
+
+Map CpuOps::linear(const Map& x, const Linear& layer, const Map* residual) {
     Map y = x;
     y.channels = layer.out;
-    return multiply(args, x, layer.weight, layer.bias, residual, y);
+    return multiply(linear_args(x, layer), x, layer.weight, layer.bias, residual, y, formats_.stream);
+}
+
+Map CpuOps::geglu(const Map& x, const Linear& layer) {
+    kernels::GemmArgs args = linear_args(x, layer);
+    args.gated = true;
+    Map y = x;
+    y.channels = layer.out / 2;
+    return multiply(args, x, layer.weight, layer.bias, nullptr, y, formats_.inner);
 }
 
 Map CpuOps::conv2d(const Map& x, const Conv& layer, const ConvSpec& spec, const Map* residual, const Map* bias) {
@@ -180,7 +192,7 @@ Map CpuOps::conv2d(const Map& x, const Conv& layer, const ConvSpec& spec, const 
     g.out_width = (in_width + padding - layer.kernel) / spec.stride + 1;
     args.weights = view(layer.weight, static_cast<int64_t>(layer.kernel) * layer.kernel, layer.out, layer.in);
     const Map y{nullptr, x.batch, g.out_height, g.out_width, layer.out};
-    return multiply(args, x, layer.weight, bias ? as(*bias, Format::f32) : layer.bias, residual, y);
+    return multiply(args, x, layer.weight, bias ? as(*bias, Format::f32) : layer.bias, residual, y, formats_.stream);
 }
 
 Map CpuOps::group_norm(const Map& x, const Norm& norm, bool silu, bool last) {
@@ -254,18 +266,6 @@ Map CpuOps::activation(const Map& x, Activation kind) {
     return open(like(x, graph_.kernel<Args>(GGML_TYPE_F32, extents(x), {as_numbers(x)}, args, bind_rows<Args>,
                                             kernels::activation_tasks, kernels::activation_task)),
                 true);
-}
-
-Map CpuOps::geglu(const Map& x) {
-    using Args = kernels::GegluArgs;
-    Args args;
-    args.rows = x.batch * x.pixels(), args.channels = x.channels / 2;
-    Map y = x;
-    y.channels = args.channels;
-    ggml_tensor* source = open_.contains(x.tensor) ? as(x, formats_.inner) : as_numbers(x);
-    y.tensor = graph_.kernel<Args>(GGML_TYPE_F32, extents(y), {source}, args, bind_rows<Args>, kernels::geglu_tasks,
-                                   kernels::geglu_task);
-    return open(y, true);
 }
 
 Map CpuOps::concat(const Map& a, const Map& b) {

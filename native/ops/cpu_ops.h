@@ -38,7 +38,7 @@ class CpuOps final : public Ops {
     Map layer_norm(const Map& x, const Norm& norm) override;
     Map attention(const Map& q, const Map& k, const Map& v, const AttentionSpec& spec) override;
     Map activation(const Map& x, Activation kind) override;
-    Map geglu(const Map& x) override;
+    Map geglu(const Map& x, const Linear& layer) override;
     Map concat(const Map& a, const Map& b) override;
     Map embed(ggml_tensor* ids, int64_t batch, ggml_tensor* tokens, ggml_tensor* positions) override;
 
@@ -55,8 +55,10 @@ class CpuOps final : public Ops {
     ggml_tensor* as_numbers(const Map& x);
     // Notes that a map which nobody has read yet can still be made in other formats.
     Map open(const Map& map, bool also_i8);
+    // y is made in `y_format` unless a reader asks for another; rows of weights know f32 alone.
     Map multiply(kernels::GemmArgs args, const Map& x, ggml_tensor* weight, ggml_tensor* bias, const Map* residual,
-                 Map y);
+                 Map y, Format y_format);
+    static kernels::GemmArgs linear_args(const Map& x, const Linear& layer);
     void count(kernels::Format format, double operations) { operations_[static_cast<size_t>(format)] += operations; }
 
     backend::Graph& graph_;

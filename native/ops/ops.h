@@ -83,8 +83,8 @@ class Ops {
     virtual Map layer_norm(const Map& x, const Norm& norm) = 0;
     virtual Map attention(const Map& q, const Map& k, const Map& v, const AttentionSpec& spec) = 0;
     virtual Map activation(const Map& x, Activation kind) = 0;
-    // x[..., :c] * gelu(x[..., c:])
-    virtual Map geglu(const Map& x) = 0;
+    // y = value * gelu(gate), the halves of a gated layer's x W^T + b (arXiv 2002.05202): out / 2 channels.
+    virtual Map geglu(const Map& x, const Linear& layer) = 0;
     virtual Map concat(const Map& a, const Map& b) = 0;
     // Token plus position: ids is int32 [batch * length], positions [length, channels] -> [batch, 1, length, channels].
     virtual Map embed(ggml_tensor* ids, int64_t batch, ggml_tensor* tokens, ggml_tensor* positions) = 0;

@@ -17,7 +17,7 @@
 
 namespace nd::weights {
 
-enum class WeightStore::Kind { Matrix, Convolution, Vector, Table };
+enum class WeightStore::Kind { Matrix, GatedMatrix, Convolution, Vector, Table };
 
 struct WeightStore::Entry {
     Kind kind;
@@ -27,7 +27,13 @@ struct WeightStore::Entry {
     ggml_tensor* tensor;
 
     kernels::Packing packing() const { return kernels::packing_of(*tensor); }
+    bool gated() const { return kind == Kind::GatedMatrix; }
     int64_t taps() const { return kind == Kind::Convolution ? shape[1] : 1; }
+    // What chunks are cut from: rows of the plan, with those that fill up a gated layer's panels.
+    int64_t rows() const {
+        const bool packed = packing() != kernels::Packing::rows;
+        return packed && gated() ? kernels::places_of(plan.rows, true) : plan.rows;
+    }
     int64_t size() const {
         int64_t product = 1;
         for (const int64_t extent : shape) product *= extent;
@@ -124,6 +130,10 @@ ggml_tensor* WeightStore::matrix(const std::string& name, int64_t out, int64_t i
     return declare(name, Kind::Matrix, {out, in}, {{out, in}, {out, in, 1, 1}, {out, in, 1}});
 }
 
+ggml_tensor* WeightStore::gated_matrix(const std::string& name, int64_t out, int64_t in) {
+    return declare(name, Kind::GatedMatrix, {out, in}, {{out, in}, {out, in, 1, 1}, {out, in, 1}});
+}
+
 ggml_tensor* WeightStore::convolution(const std::string& name, int64_t out, int64_t in, int64_t kernel) {
     const int64_t taps = kernel > 0 && kernel <= kMaxKernel ? kernel * kernel : -1;  // -1: no shape at all
     std::vector<std::vector<int64_t>> accepted = {{out, in, kernel, kernel}, {out, taps, in}};
@@ -177,7 +187,7 @@ ggml_tensor* WeightStore::declare(const std::string& name, Kind kind, const std:
     }
     const int64_t inner = shape.back();
     const int64_t taps = kind == Kind::Convolution && match->size() == 4 ? shape[1] : 1;
-    const bool packable = options_.pack && (kind == Kind::Matrix || kind == Kind::Convolution);
+    const bool packable = options_.pack && kind != Kind::Vector && kind != Kind::Table;
     const auto packing = packable ? choose_packing(name, precision_, source.type, shape.front(),
                                                    kind == Kind::Convolution ? shape[1] : 1, inner)
                                   : kernels::Packing::rows;
@@ -195,9 +205,10 @@ ggml_tensor* WeightStore::declare(const std::string& name, Kind kind, const std:
 
     ggml_tensor* tensor = nullptr;
     if (packing != kernels::Packing::rows) {
-        const kernels::PackedLayout layout(packing, shape.front(), kind == Kind::Convolution ? shape[1] : 1, inner);
+        const int64_t places = kernels::places_of(shape.front(), kind == Kind::GatedMatrix);
+        const kernels::PackedLayout layout(packing, places, kind == Kind::Convolution ? shape[1] : 1, inner);
         tensor = ggml_new_tensor_1d(context_.get(), GGML_TYPE_I8, static_cast<int64_t>(layout.size));
-        kernels::set_packing(*tensor, packing);
+        kernels::set_packing(*tensor, packing, kind == Kind::GatedMatrix);
     } else {
         const std::vector<int64_t> ne(shape.rbegin(), shape.rend());
         tensor = ggml_new_tensor(context_.get(), plan.type, static_cast<int>(ne.size()), ne.data());
@@ -252,9 +263,8 @@ void WeightStore::fill() {
         // convolution's rows are its taps.
         const int64_t unit = packed ? kernels::kPanel * entry.taps() / plan.taps : 1;
         const int64_t units = std::max<int64_t>(1, kChunkValues / (unit * plan.row_values()));
-        const int64_t step = packed || host ? unit * units : plan.rows;
-        for (int64_t row = 0; row < plan.rows; row += step)
-            chunks.push_back({index, row, std::min(step, plan.rows - row)});
+        const int64_t step = packed || host ? unit * units : plan.rows, rows = entry.rows();
+        for (int64_t row = 0; row < rows; row += step) chunks.push_back({index, row, std::min(step, rows - row)});
         total += entries_[index].source->size;
     }
 
@@ -291,28 +301,33 @@ void WeightStore::fill() {
     Workers(chunks.size(), options_.threads).run(work, between);
 }
 
-// Rows [first, first + count) of the plan, which make whole panels.
+// The places [first, first + count) of whole panels, counted in rows of the plan, of which each has `plan_rows`.
 void WeightStore::fill_packed(const Entry& entry, int64_t first, int64_t count, ConvertBuffers& buffers) {
+    const int64_t n = entry.shape.front(), plan_rows = entry.taps() / entry.plan.taps;
+    const int64_t step = entry.gated() ? kernels::kGateRun : kernels::kPanel;
+    for (int64_t place = first / plan_rows; place < (first + count) / plan_rows; place += step)
+        pack_run(entry, place, kernels::run_at(place, step, n, entry.gated()), buffers);
+}
+
+// Rows of weights to the places from `place` on.
+void WeightStore::pack_run(const Entry& entry, int64_t place, kernels::Run run, ConvertBuffers& buffers) {
     const TensorSource& source = *entry.source;
     const RowPlan& plan = entry.plan;
     const kernels::Packing packing = entry.packing();
-    const int64_t n = entry.shape.front(), taps = entry.taps(), c = plan.inner;
-    const int64_t plan_rows = taps / plan.taps, panel = kernels::kPanel * plan_rows;
-    for (int64_t row = first; row < first + count; row += panel) {
-        const int64_t rows = std::min(panel, first + count - row);
-        const auto pack = [&](const kernels::FileRows& from) {
-            return kernels::pack_file_rows(packing, from, n, taps, c, row / plan_rows, rows / plan_rows,
-                                           entry.tensor->data);
-        };
-        const size_t offset = ggml_row_size(source.type, row * plan.row_values());
-        if (pack({source.type, source.data + offset, plan.taps > 1})) continue;
-        std::vector<float>& values = buffers.panel;
-        values.resize(static_cast<size_t>(rows * plan.row_values()));
-        convert_rows(source, plan, row, rows, reinterpret_cast<std::byte*>(values.data()), buffers);
-        if (packing == kernels::Packing::i8) check_finite(source, "q8_0", values.data(), values.size());
-        if (pack({GGML_TYPE_F32, values.data(), false})) continue;
-        kernels::pack_rows(packing, values.data(), n, taps, c, row / plan_rows, rows / plan_rows, entry.tensor->data);
-    }
+    const int64_t taps = entry.taps(), c = plan.inner, plan_rows = taps / plan.taps;
+    const int64_t places = kernels::places_of(entry.shape.front(), entry.gated());
+    const int64_t row = run.row * plan_rows, rows = run.count * plan_rows;
+    const auto pack = [&](const kernels::FileRows& from) {
+        return kernels::pack_file_rows(packing, from, places, taps, c, place, run.count, entry.tensor->data);
+    };
+    const size_t offset = ggml_row_size(source.type, row * plan.row_values());
+    if (pack({source.type, source.data + offset, plan.taps > 1})) return;
+    std::vector<float>& values = buffers.panel;
+    values.resize(static_cast<size_t>(rows * plan.row_values()));
+    convert_rows(source, plan, row, rows, reinterpret_cast<std::byte*>(values.data()), buffers);
+    if (packing == kernels::Packing::i8) check_finite(source, "q8_0", values.data(), values.size());
+    if (pack({GGML_TYPE_F32, values.data(), false})) return;
+    kernels::pack_rows(packing, values.data(), places, taps, c, place, run.count, entry.tensor->data);
 }
 
 size_t WeightStore::bytes() const {
@@ -338,7 +353,7 @@ bool WeightStore::packs(const std::string& prefix) const {
 const char* WeightStore::type_name() const {
     size_t bytes_of[GGML_TYPE_COUNT] = {};
     for (const Entry& entry : entries_) {
-        if (entry.kind != Kind::Matrix && entry.kind != Kind::Convolution) continue;
+        if (entry.kind == Kind::Vector || entry.kind == Kind::Table) continue;
         const ggml_type type = entry.packing() == kernels::Packing::rows ? entry.plan.type
                                : entry.packing() == kernels::Packing::i8 ? GGML_TYPE_Q8_0
                                                                          : GGML_TYPE_BF16;

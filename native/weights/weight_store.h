@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "native/kernels/gemm/gate.h"
 #include "native/weights/model_file.h"
 
 namespace nd::weights {
@@ -46,6 +47,8 @@ class WeightStore {
     // Those of matrices and convolutions below are their shapes as rows; packed ones are bytes (kernels::packing_of()).
     // A linear layer's [out, in]: ne = {in, out}. Takes a 1x1 convolution's [out, in, 1, 1] as well.
     ggml_tensor* matrix(const std::string& name, int64_t out, int64_t in);
+    // The same of a layer whose outputs are values and then their gates, which its panels bring together.
+    ggml_tensor* gated_matrix(const std::string& name, int64_t out, int64_t in);
     // A convolution's [out, in, kernel, kernel], or [out, kernel * kernel, in] where the file has it relaid already,
     // stored as [out][ky * kernel + kx][in]: ne = {in, kernel * kernel, out}. Block-quantised when in is a multiple of
     // the block length.
@@ -75,6 +78,7 @@ class WeightStore {
     void check_cancelled() const;
     void fill();
     static void fill_packed(const Entry& entry, int64_t first, int64_t count, ConvertBuffers& buffers);
+    static void pack_run(const Entry& entry, int64_t place, kernels::Run run, ConvertBuffers& buffers);
 
     const ModelFile& file_;
     LoadOptions options_;

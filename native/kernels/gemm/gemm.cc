@@ -4,6 +4,7 @@
 
 #include "native/error.h"
 #include "native/kernels/cpu.h"
+#include "native/kernels/gemm/gate.h"
 #include "native/kernels/gemm/packing.h"
 #include "native/kernels/gemm/plan.h"
 #include "native/kernels/gemm/variants.h"
@@ -24,7 +25,7 @@ GemmPlan cut_pixels(const GemmArgs& args, int64_t chunk, int64_t smallest) {
     GemmPlan plan;
     const GemmGeometry& g = args.geometry;
     plan.pixels = g.batch * g.out_height * g.out_width;
-    plan.panels = ceil_div(args.weights.n, kPanel);
+    plan.panels = ceil_div(places_of(args.weights.n, args.gated), kPanel);
     plan.chunk = chunk;
     while (plan.chunk > smallest && plan.panels * ceil_div(plan.pixels, plan.chunk) < kWantedTasks) plan.chunk /= 2;
     plan.chunks = ceil_div(plan.pixels, plan.chunk);
@@ -45,7 +46,7 @@ GemmPlan gemm_plan(const GemmArgs& args) {
 GemmPlan packed_gemm_plan(const GemmArgs& args) {
     const WeightView& w = args.weights;
     GemmPlan plan = cut_pixels(args, kPackedChunk, kSmallestPackedChunk);
-    plan.k = w.taps * PackedLayout(w.packing, w.n, w.taps, w.c).groups;
+    plan.k = w.taps * PackedLayout(w).groups;
     const int64_t blocks = std::max<int64_t>(1, ceil_div(plan.k, kPackedBlock));
     plan.block = ceil_div(plan.k, blocks);
     return plan;
@@ -65,6 +66,12 @@ int64_t gemm_tasks(const GemmArgs& args) {
     const bool formats_fit = rows ? args.y_format == Format::f32 && args.residual_format == Format::f32
                                   : args.y_format != Format::i8 && args.residual_format != Format::i8;
     if (!formats_fit) fail("INVALID_ARGUMENT", "linear layer or convolution: y or the residual has no fitting format");
+    if (args.gated && (w.n % 2 != 0 || args.residual || w.packing == Packing::winograd)) {
+        fail("INVALID_ARGUMENT", "gated linear layer: expected as many gates as values and no residual, got ", w.n,
+             " outputs", args.residual ? " and a residual" : "");
+    }
+    if (w.packing != Packing::rows && w.gated != args.gated)
+        fail("INVALID_ARGUMENT", "linear layer: its weights were ", w.gated ? "" : "not ", "packed for a gate");
     const int64_t kernel = args.geometry.kernel;
     if (kernel < 1 || w.taps != kernel * kernel || w.taps > kMaxTaps) {
         fail("INVALID_ARGUMENT", "convolution: expected a kernel of 1 to 7 and its square of taps, got ", kernel,

@@ -2,6 +2,8 @@
 //
 //   y[m][n] = bias[n] + residual[m][n] + sum over taps t, channels c of x[row(m, t)][c] * w[n][t][c]
 //
+// or, of a gated layer, y[m][i] = v * gelu(g), v being that sum for n = i and g for n = i + half of all n.
+//
 // row(m, t) is the input pixel under tap t of output pixel m; taps that fall into the padding read zeros.
 #pragma once
 
@@ -39,11 +41,13 @@ struct GemmArgs {
     void* y = nullptr;
     int64_t y_stride = 0;           // values from one pixel to the next
     Format y_format = Format::f32;  // f32 or bf16
+    bool gated = false;             // y has n / 2 channels, and there is no residual (gate.h)
 };
 
 // gemm_tasks() throws UNSUPPORTED_TYPE for weights that hold no numbers or are packed for another CPU, and
-// INVALID_ARGUMENT for a kernel above 7 or one that does not fit the taps, and formats that do not fit the weights. The
-// work is cut into tasks that may run in any order on any thread; the bytes written do not depend on either.
+// INVALID_ARGUMENT for a kernel above 7 or one that does not fit the taps, formats that do not fit the weights, and a
+// gate that they were not packed for. The work is cut into tasks that may run in any order on any thread; the bytes
+// written do not depend on either.
 int64_t gemm_tasks(const GemmArgs& args);
 void gemm_task(const GemmArgs& args, int64_t task);
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "native/kernels/gemm/epilogue.h"
 #include "native/kernels/gemm/packing.h"
 #include "native/kernels/gemm/plan.h"
 #include "native/kernels/gemm/taps.h"
@@ -100,22 +101,22 @@ class Int8Task {
   public:
     Int8Task(const GemmArgs& args, int64_t task)
         : args_(args),
-          layout_(Packing::i8, args.weights.n, args.weights.taps, args.weights.c),
+          layout_(args.weights),
           plan_(packed_gemm_plan(args)),
           taps_(args.geometry),
           column0_(task / plan_.chunks * kPanel) {
-        columns_ = smaller(kPanel, args.weights.n - column0_);
+        columns_ = smaller(kPanel, places_of(args.weights.n, args.gated) - column0_);
         vectors_ = (columns_ + kPackedVector - 1) / kPackedVector;
         pixel0_ = task % plan_.chunks * plan_.chunk;
         pixel1_ = smaller(plan_.pixels, pixel0_ + plan_.chunk);
         const auto* parts = static_cast<const char*>(args.weights.data);
         panel_ = parts + static_cast<size_t>(column0_ / kPanel) * layout_.panel;
         corrections_ = reinterpret_cast<const int32_t*>(parts + layout_.corrections) + column0_;
-        std::memcpy(factors_, parts + layout_.scales + column0_ * int64_t(sizeof(float)), columns_ * sizeof(float));
-        if (args.bias) std::memcpy(bias_, args.bias + column0_, columns_ * sizeof(float));
+        scales_ = reinterpret_cast<const float*>(parts + layout_.scales);
     }
 
     void run() {
+        const Epilogue<F32x8> epilogue(args_, column0_, columns_, scales_);
         const int64_t block = smaller(plan_.k, kWideBlock), longest = smaller(layout_.groups, block);
         auto* panel = reinterpret_cast<char*>(
             scratch(Scratch::panel, static_cast<size_t>(block * vectors_ * kPairs * kPackedVector)));
@@ -135,7 +136,7 @@ class Int8Task {
                 float* at = sums + (pixel - pixel0_) * kPanel;
                 multiply(pixel, panel, k0 == 0, at);
                 const int64_t end = k0 + count == plan_.k ? smaller(pixel + kTileRows, pixel1_) : pixel;
-                for (int64_t row = pixel; row < end; ++row) finish(row, at + (row - pixel) * kPanel);
+                finish(epilogue, pixel, end, at);
             }
         }
     }
@@ -179,24 +180,9 @@ class Int8Task {
         }
     }
 
-    // y = the sums of one pixel, scaled, with bias and residual.
-    ND_NOINLINE void finish(int64_t pixel, const float* sums) const {
-        for (int64_t j = 0; j < columns_; j += F32x8::width) {
-            const int64_t at = pixel * args_.y_stride + column0_ + j, count = smaller(F32x8::width, columns_ - j);
-            F32x8 value = F32x8::load(sums + j) * F32x8::load(factors_ + j) + F32x8::load(bias_ + j);
-            if (args_.residual) value = value + residual(at, count);
-            if (args_.y_format == Format::f32) {
-                value.store(static_cast<float*>(args_.y) + at, count);
-            } else {
-                value.store_bf16(static_cast<uint16_t*>(args_.y) + at, count);
-            }
-        }
-    }
-
-    ND_INLINE F32x8 residual(int64_t at, int64_t count) const {
-        return args_.residual_format == Format::f32
-                   ? F32x8::load(static_cast<const float*>(args_.residual) + at, count, 0.0f)
-                   : F32x8::load_bf16(static_cast<const uint16_t*>(args_.residual) + at, count, 0.0f);
+    static ND_NOINLINE void finish(const Epilogue<F32x8>& epilogue, int64_t pixel, int64_t end, const float* sums) {
+        for (; pixel < end; ++pixel, sums += kPanel)
+            epilogue.write_row(pixel, [&](int64_t j) { return F32x8::load(sums + j); });
     }
 
     const GemmArgs& args_;
@@ -205,12 +191,11 @@ class Int8Task {
     Taps taps_;
     int64_t column0_, columns_ = 0, pixel0_ = 0, pixel1_ = 0, vectors_ = 0;
     const char* panel_ = nullptr;
+    const float* scales_ = nullptr;
     const int32_t* corrections_ = nullptr;
     int32_t* wide_ = nullptr;
     alignas(64) int32_t no_correction_[kPanel] = {};
     alignas(64) int32_t whole_[kTileRows * kPanel];
-    alignas(64) float factors_[kPanel] = {};
-    alignas(64) float bias_[kPanel] = {};
 };
 
 }  // namespace

@@ -20,11 +20,11 @@ class PackedGemmTask {
     PackedGemmTask(const GemmArgs& args, int64_t task)
         : args_(args),
           w_(args.weights),
-          layout_(w_.packing, w_.n, w_.taps, w_.c),
+          layout_(w_),
           plan_(packed_gemm_plan(args)),
           taps_(args.geometry),
           column0_(task / plan_.chunks * kPanel) {
-        columns_ = smaller(kPanel, w_.n - column0_);
+        columns_ = smaller(kPanel, places_of(w_.n, args.gated) - column0_);
         vectors_ = static_cast<int>((columns_ + kPackedVector - 1) / kPackedVector);
         pixel0_ = task % plan_.chunks * plan_.chunk;
         pixel1_ = smaller(plan_.pixels, pixel0_ + plan_.chunk);
@@ -35,7 +35,7 @@ class PackedGemmTask {
         const auto* parts = static_cast<const char*>(w_.data);
         const auto* scales = Dot::scaled ? reinterpret_cast<const float*>(parts + layout_.scales) : nullptr;
         corrections_ = reinterpret_cast<const int32_t*>(parts + layout_.corrections);
-        const Epilogue epilogue(args_, column0_, columns_, scales);
+        const Epilogue<F32x16> epilogue(args_, column0_, columns_, scales);
         const bool whole = plan_.block == plan_.k;
         float* sums = scratch(Scratch::sums, static_cast<size_t>((whole ? kTileRows : plan_.chunk) * kPanel));
         for (int64_t k0 = 0; k0 < plan_.k; k0 += plan_.block) {
@@ -117,12 +117,12 @@ class PackedGemmTask {
         });
     }
 
-    static ND_NOINLINE void finish(const Epilogue& epilogue, int64_t pixel, int64_t end, const float* sums) {
+    static ND_NOINLINE void finish(const Epilogue<F32x16>& epilogue, int64_t pixel, int64_t end, const float* sums) {
         for (; pixel < end; ++pixel, sums += kPanel)
             epilogue.write_row(pixel, [&](int64_t j) { return F32x16::load(sums + j); });
     }
 
-    ND_NOINLINE void finish_integers(const Epilogue& epilogue, int64_t pixel, int64_t end) const {
+    ND_NOINLINE void finish_integers(const Epilogue<F32x16>& epilogue, int64_t pixel, int64_t end) const {
         const int32_t* whole = whole_;
         for (int r = 0; pixel < end; ++pixel, ++r, whole += kPanel) {
             const F32x16 scale = F32x16::set(scales_[r]);

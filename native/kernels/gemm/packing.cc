@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "native/kernels/cpu.h"
+#include "native/kernels/gemm/gate.h"
 #include "native/kernels/gemm/packing_avx512.h"
 #include "native/kernels/gemm/winograd.h"
 
@@ -62,11 +63,14 @@ bool can_pack(Packing packing, int64_t taps, int64_t c) {
     return packing != Packing::bf16 || c % group_size(packing) == 0;
 }
 
-PackedLayout::PackedLayout(Packing packing, int64_t n, int64_t taps, int64_t c) {
+PackedLayout::PackedLayout(const WeightView& weights)
+    : PackedLayout(weights.packing, places_of(weights.n, weights.gated), weights.taps, weights.c) {}
+
+PackedLayout::PackedLayout(Packing packing, int64_t places, int64_t taps, int64_t c) {
     const int64_t size = group_size(packing);
     if (packing == Packing::winograd) taps = kPositions;
     groups = ceil_div(c, size);
-    channels = round_up(n, kPackedVector);
+    channels = round_up(places, kPackedVector);
     panel = static_cast<size_t>(kPanel * taps * groups) * kGroupBytes;
     scales = static_cast<size_t>(channels * taps * groups) * kGroupBytes;
     const bool scaled = packing == Packing::i8;
@@ -74,9 +78,9 @@ PackedLayout::PackedLayout(Packing packing, int64_t n, int64_t taps, int64_t c) 
     this->size = corrections + (scaled ? static_cast<size_t>(channels * taps) * sizeof(int32_t) : 0);
 }
 
-void pack_rows(Packing packing, const float* values, int64_t n, int64_t taps, int64_t c, int64_t first, int64_t rows,
-               void* data) {
-    const PackedLayout layout(packing, n, taps, c);
+void pack_rows(Packing packing, const float* values, int64_t places, int64_t taps, int64_t c, int64_t first,
+               int64_t rows, void* data) {
+    const PackedLayout layout(packing, places, taps, c);
     std::vector<float> transformed;
     if (packing == Packing::winograd) {
         transformed.resize(static_cast<size_t>(rows * kPositions * c));
@@ -84,13 +88,11 @@ void pack_rows(Packing packing, const float* values, int64_t n, int64_t taps, in
             winograd_weights(values + row * taps * c, c, transformed.data() + row * kPositions * c);
         values = transformed.data(), taps = kPositions;
     }
-    char* panel = static_cast<char*>(data) + static_cast<size_t>(first / kPanel) * layout.panel;
-    const int64_t width = round_up(rows, kPackedVector);
+    const int64_t step = layout.group_step(first);
     for (int64_t row = 0; row < rows; row += kPackedVector) {
         const int64_t count = std::min(kPackedVector, rows - row);
         const float* from = values + row * taps * c;
-        char* out = panel + static_cast<size_t>(row) * kGroupBytes;
-        const auto step = width * static_cast<int64_t>(kGroupBytes);
+        char* out = static_cast<char*>(data) + layout.vector_at(first + row);
         if (packing != Packing::i8) {
             pack_vector<2>(from, count, taps, c, out, step,
                            [](int64_t, const float* group, int64_t) { return bf16_pair(group); });
@@ -121,22 +123,27 @@ void pack_rows(Packing packing, const float* values, int64_t n, int64_t taps, in
     }
 }
 
-bool pack_file_rows(Packing packing, const FileRows& from, int64_t n, int64_t taps, int64_t c, int64_t first,
+bool pack_file_rows(Packing packing, const FileRows& from, int64_t places, int64_t taps, int64_t c, int64_t first,
                     int64_t rows, void* data) {
 #if ND_X86
     const bool known = from.type == GGML_TYPE_F32 || from.type == GGML_TYPE_F16 || from.type == GGML_TYPE_BF16;
     if (known && taps <= avx512::kMostPackedTaps && isa() == Isa::avx512)
-        return avx512::pack_file_rows(packing, from, n, taps, c, first, rows, data);
+        return avx512::pack_file_rows(packing, from, places, taps, c, first, rows, data);
 #endif
     return false;
 }
 
-void set_packing(ggml_tensor& weights, Packing packing) {
+void set_packing(ggml_tensor& weights, Packing packing, bool gated) {
     weights.op_params[0] = static_cast<int32_t>(packing);
+    weights.op_params[1] = gated;
 }
 
 Packing packing_of(const ggml_tensor& weights) {
     return static_cast<Packing>(weights.op_params[0]);
+}
+
+bool is_gated(const ggml_tensor& weights) {
+    return weights.op_params[1] != 0;
 }
 
 void unpack_row(const WeightView& weights, int64_t row, float* values) {
@@ -158,21 +165,20 @@ void unpack_row(const WeightView& weights, int64_t row, float* values) {
         }
         return;
     }
-    const PackedLayout layout(weights.packing, weights.n, weights.taps, weights.c);
-    const int64_t size = group_size(weights.packing), first = row / kPanel * kPanel;
-    const int64_t width = round_up(std::min(kPanel, weights.n - first), kPackedVector);
-    const char* panel = data + static_cast<size_t>(row / kPanel) * layout.panel;
+    const PackedLayout layout(weights);
+    const int64_t size = group_size(weights.packing), place = weights.gated ? gated_place(row, weights.n) : row;
+    const char* vector = data + layout.vector_at(place);
     for (int64_t i = 0; i < count; ++i) {
         const int64_t tap = i / weights.c, channel = i % weights.c;
         const int64_t group = tap * layout.groups + channel / size;
-        const char* at = panel + static_cast<size_t>(group * width + row - first) * kGroupBytes;
+        const char* at = vector + group * layout.group_step(place);
         if (weights.packing == Packing::bf16) {
             ggml_bf16_t bits;
             std::memcpy(&bits, at + channel % size * 2, sizeof bits);
             values[i] = ggml_bf16_to_fp32(bits);
         } else {
             float scale;
-            std::memcpy(&scale, data + layout.scales + static_cast<size_t>(row) * sizeof scale, sizeof scale);
+            std::memcpy(&scale, data + layout.scales + static_cast<size_t>(place) * sizeof scale, sizeof scale);
             values[i] = static_cast<float>(static_cast<int8_t>(at[channel % size])) * scale;
         }
     }

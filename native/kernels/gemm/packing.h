@@ -34,18 +34,29 @@ bool can_pack(Packing packing, int64_t taps, int64_t c);
 
 // Where the parts of packed weights lie, in bytes.
 struct PackedLayout {
-    PackedLayout(Packing packing, int64_t n, int64_t taps, int64_t c);
+    PackedLayout(Packing packing, int64_t places, int64_t taps, int64_t c);
+    explicit PackedLayout(const WeightView& weights);
 
     int64_t groups;    // of a tap
-    int64_t channels;  // n rounded up to whole vectors
+    int64_t channels;  // places rounded up to whole vectors
     size_t panel;      // from one panel to the next
     size_t scales, corrections, size;
+
+    // Where the vector of a place begins, and the bytes from one of its groups to the next.
+    ND_INLINE size_t vector_at(int64_t place) const {
+        return static_cast<size_t>(place / kPanel) * panel + static_cast<size_t>(place % kPanel) * kGroupBytes;
+    }
+    ND_INLINE int64_t group_step(int64_t place) const {
+        const int64_t left = channels - place / kPanel * kPanel;
+        return (left < kPanel ? left : kPanel) * static_cast<int64_t>(kGroupBytes);
+    }
 };
 
-// Writes the panel of rows `first` (a multiple of 64) to `first + rows` (at most 64, and fewer only at the end) of
-// `values`, f32 [rows][taps][c], into packed weights that begin at `data`.
-void pack_rows(Packing packing, const float* values, int64_t n, int64_t taps, int64_t c, int64_t first, int64_t rows,
-               void* data);
+// Writes `values`, f32 [rows][taps][c], to the places `first` to `first + rows` of packed weights that begin at `data`:
+// whole vectors of one panel, so `first` is a multiple of 16, and zeros stand in for rows that fail to fill the last of
+// them. Weights without a gate have a place for each row.
+void pack_rows(Packing packing, const float* values, int64_t places, int64_t taps, int64_t c, int64_t first,
+               int64_t rows, void* data);
 
 // Rows of weights as a file may have them: of any alignment, one after another, [taps][c] or, where `taps_last`,
 // [c][taps].
@@ -55,10 +66,10 @@ struct FileRows {
     bool taps_last = false;
 };
 
-// The same panel, byte for byte, from f32, f16 or bf16 rows without a detour, and fast. Returns false where that cannot
+// The same, byte for byte, from f32, f16 or bf16 rows without a detour, and fast. Returns false where that cannot
 // be: for other types, more than nine taps, a CPU without AVX-512, and a value for int8 that is infinite or not a
 // number.
-bool pack_file_rows(Packing packing, const FileRows& from, int64_t n, int64_t taps, int64_t c, int64_t first,
+bool pack_file_rows(Packing packing, const FileRows& from, int64_t places, int64_t taps, int64_t c, int64_t first,
                     int64_t rows, void* data);
 
 // What a row of int8 is multiplied with: 0 for one of zeros, or so small that the quotient is infinite.
@@ -68,10 +79,11 @@ constexpr float inverse_scale(float largest) {
 
 // The packing of a weight tensor, which ggml has no type for: packed weights are a tensor of bytes that carries its
 // packing in op_params, as weights are the result of no operation.
-void set_packing(ggml_tensor& weights, Packing packing);
+void set_packing(ggml_tensor& weights, Packing packing, bool gated = false);
 Packing packing_of(const ggml_tensor& weights);
+bool is_gated(const ggml_tensor& weights);
 
-// One row as it was packed, f32 [taps][c]: what the products see, for tests.
+// One row, in the order before packing, as it was packed, f32 [taps][c]: what the products see, for tests.
 void unpack_row(const WeightView& weights, int64_t row, float* values);
 
 }  // namespace nd::kernels

@@ -196,19 +196,17 @@ bool pack_i8(const Vector& v, float* scales, int32_t* corrections, int64_t corre
 }
 
 template <ggml_type kType>
-bool pack(Packing packing, const FileRows& from, int64_t n, int64_t taps, int64_t c, int64_t first, int64_t rows,
+bool pack(Packing packing, const FileRows& from, int64_t places, int64_t taps, int64_t c, int64_t first, int64_t rows,
           void* data) {
-    const PackedLayout layout(packing, n, taps, c);
-    char* panel = static_cast<char*>(data) + static_cast<size_t>(first / kPanel) * layout.panel;
-    const int64_t width = (rows + kPackedVector - 1) / kPackedVector * kPackedVector;
-    const int64_t group_step = width * static_cast<int64_t>(kGroupBytes);
+    const PackedLayout layout(packing, places, taps, c);
+    const int64_t group_step = layout.group_step(first);
     for (int64_t row = 0; row < rows; row += kPackedVector) {
         Vector v{static_cast<const std::byte*>(from.data) + row * taps * c * kValueBytes<kType>,
                  std::min(kPackedVector, rows - row),
                  taps,
                  c,
                  from.taps_last,
-                 panel + row * static_cast<int64_t>(kGroupBytes),
+                 static_cast<char*>(data) + layout.vector_at(first + row),
                  group_step,
                  layout.groups * group_step};
         if (packing == Packing::bf16) {
@@ -226,12 +224,12 @@ bool pack(Packing packing, const FileRows& from, int64_t n, int64_t taps, int64_
 
 }  // namespace
 
-bool pack_file_rows(Packing packing, const FileRows& from, int64_t n, int64_t taps, int64_t c, int64_t first,
+bool pack_file_rows(Packing packing, const FileRows& from, int64_t places, int64_t taps, int64_t c, int64_t first,
                     int64_t rows, void* data) {
     const auto as = from.type == GGML_TYPE_F32   ? pack<GGML_TYPE_F32>
                     : from.type == GGML_TYPE_F16 ? pack<GGML_TYPE_F16>
                                                  : pack<GGML_TYPE_BF16>;
-    return as(packing, from, n, taps, c, first, rows, data);
+    return as(packing, from, places, taps, c, first, rows, data);
 }
 
 }  // namespace nd::kernels::avx512

@@ -13,7 +13,7 @@ constexpr int64_t kMostPackedTaps = 9;
 
 // What pack_file_rows() does, for rows of f32, f16 or bf16, of at most kMostPackedTaps taps. Returns false where a
 // value that becomes int8 is not finite: the panel is then incomplete.
-bool pack_file_rows(Packing packing, const FileRows& from, int64_t n, int64_t taps, int64_t c, int64_t first,
+bool pack_file_rows(Packing packing, const FileRows& from, int64_t places, int64_t taps, int64_t c, int64_t first,
                     int64_t rows, void* data);
 
 }  // namespace nd::kernels::avx512

@@ -4,12 +4,13 @@
 #include <cstdint>
 #include <cstring>
 
-#include "native/kernels/gemm/gemm.h"
+#include "native/kernels/gemm/gate.h"
 #include "native/kernels/gemm/panel.h"
 #include "native/kernels/gemm/plan.h"
 #include "native/kernels/gemm/taps.h"
 #include "native/kernels/gemm/tile.h"
 #include "native/kernels/scratch.h"
+#include "native/kernels/simd/math.h"
 
 namespace nd::kernels {
 
@@ -30,18 +31,20 @@ class GemmTask {
           residual_(static_cast<const float*>(args.residual)),
           y_(static_cast<float*>(args.y)),
           column0_(task / plan_.chunks * kPanel) {
-        columns_ = smaller(kPanel, args.weights.n - column0_);
+        columns_ = smaller(kPanel, places_of(args.weights.n, args.gated) - column0_);
         pixel0_ = task % plan_.chunks * plan_.chunk;
         pixel1_ = smaller(plan_.pixels, pixel0_ + plan_.chunk);
-        std::memset(bias_, 0, sizeof bias_);
-        if (args.bias) std::memcpy(bias_, args.bias + column0_, columns_ * sizeof(float));
+        y_columns_ = columns_of(args, column0_, columns_);
+        copy_bias(args, column0_, columns_, bias_);
     }
 
     void run() {
         panel_ = scratch(Scratch::panel, static_cast<size_t>(kPanel * plan_.block));
+        if (args_.gated)
+            sums_ = scratch(Scratch::sums, static_cast<size_t>((whole() ? kTileRows : plan_.chunk) * kPanel));
         for (int64_t k0 = 0; k0 < plan_.k; k0 += plan_.block) {
             count_ = smaller(plan_.block, plan_.k - k0);
-            first_ = k0 == 0;
+            first_ = k0 == 0, last_ = k0 + count_ == plan_.k;
             pack(k0);
             taps_.cut(args_.weights.c, k0, count_);
             for (int64_t pixel = pixel0_; pixel < pixel1_; pixel += kTileRows) tile(pixel);
@@ -50,6 +53,9 @@ class GemmTask {
 
   private:
     static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+    // All of k in one block.
+    bool whole() const { return plan_.block >= plan_.k; }
 
     int64_t vectors(int group) const {
         const int64_t left = columns_ - group * kGroup;
@@ -62,8 +68,8 @@ class GemmTask {
             const int64_t n = vectors(group);
             for (int64_t i = 0; i < n; ++i) {
                 const int64_t column = group * kGroup + i * W;
-                packer.pack(column0_ + column, smaller(W, columns_ - column), panel_ + group * kGroup * count_ + i * W,
-                            n * W);
+                const Run run = run_at(column0_ + column, W, args_.weights.n, args_.gated);
+                packer.pack(run.row, run.count, panel_ + group * kGroup * count_ + i * W, n * W);
             }
         }
     }
@@ -80,13 +86,32 @@ class GemmTask {
             const int n = static_cast<int>(vectors(group));
             if (n > 0) columns(group, n, x, row);
         }
+        if (args_.gated && last_) gate(pixel);
+    }
+
+    // What is added to: y, or the sums that a gate needs of values and gates.
+    float* target(int64_t row, int r) {
+        if (!args_.gated) return y_ + row * args_.y_stride + column0_;
+        return sums_ + (whole() ? r : row - pixel0_) * kPanel;
+    }
+
+    // y = values * gelu(gates) of a tile.
+    ND_NOINLINE void gate(int64_t pixel) {
+        for (int r = 0; r < kTileRows && pixel + r < pixel1_; ++r) {
+            const float* sums = target(pixel + r, r);
+            float* y = y_ + (pixel + r) * args_.y_stride + y_columns_.first;
+            for (int64_t j = 0; j < y_columns_.count; j += W) {
+                const float* value = sums + j / kGateRun * (2 * kGateRun) + j % kGateRun;
+                (V::load(value) * gelu(V::load(value + kGateRun))).store(y + j, smaller(W, y_columns_.count - j));
+            }
+        }
     }
 
     // Rows of y lie far apart and are touched once in a long while: fetched one tile ahead, they cost no waiting.
     void prefetch(int64_t pixel) const {
         for (int64_t row = pixel; row < pixel + kTileRows && row < pixel1_; ++row) {
-            const int64_t at = row * args_.y_stride + column0_;
-            for (int64_t column = 0; column < columns_; column += 16) {
+            const int64_t at = row * args_.y_stride + y_columns_.first;
+            for (int64_t column = 0; column < y_columns_.count; column += 16) {
                 ND_PREFETCH(y_ + at + column);
                 if (first_ && residual_) ND_PREFETCH(residual_ + at + column);
             }
@@ -106,9 +131,8 @@ class GemmTask {
         const float* start[kTileRows];
         float* y[kTileRows];
         for (int r = 0; r < kTileRows; ++r) {
-            const int64_t at = row[r] * args_.y_stride + column0_ + column;
-            y[r] = y_ + at;
-            start[r] = !first_ ? y[r] : residual_ ? residual_ + at : zeros();
+            y[r] = target(row[r], r) + column;
+            start[r] = !first_ ? y[r] : residual_ ? residual_ + (y[r] - y_) : zeros();
         }
         const float* panel = panel_ + column * count_;
         // Of a linear layer's whole rows the next tile's are the next in memory.
@@ -137,10 +161,12 @@ class GemmTask {
     const float *x_, *residual_;
     float* y_;
     int64_t column0_, columns_ = 0, pixel0_ = 0, pixel1_ = 0;
+    Columns y_columns_;
     float* panel_ = nullptr;
     int64_t count_ = 0;
-    bool first_ = true;
-    alignas(64) float bias_[kPanel];
+    bool first_ = true, last_ = true;
+    float* sums_ = nullptr;
+    alignas(64) float bias_[kPanel] = {};
 };
 
 }  // namespace nd::kernels

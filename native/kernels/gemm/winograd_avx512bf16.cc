@@ -112,7 +112,7 @@ class WinogradTask {
                 default:
                     multiply<4>(panel, v, v_stride, sums, sums_stride);
             }
-            const Epilogue epilogue(args_, column0, columns, nullptr);
+            const Epilogue<F32x16> epilogue(args_, column0, columns, nullptr);
             for (int64_t tile = 0; tile < count_; ++tile)
                 store(epilogue, first_ + tile, sums + tile * kPanel, sums_stride);
         }
@@ -158,7 +158,7 @@ class WinogradTask {
         }
     }
 
-    ND_NOINLINE void store(const Epilogue& epilogue, int64_t tile, const float* sums, int64_t stride) const {
+    ND_NOINLINE void store(const Epilogue<F32x16>& epilogue, int64_t tile, const float* sums, int64_t stride) const {
         const Place at = place(tile);
         const int64_t pixel = (at.picture * g_.out_height + at.row) * g_.out_width + at.column;
         const bool below = at.row + 1 < g_.out_height, right = at.column + 1 < g_.out_width;

@@ -15,15 +15,6 @@ void activation_task(const ActivationArgs& args, int64_t task) {
     ND_DISPATCH(activation_task, args, task);
 }
 
-int64_t geglu_tasks(const GegluArgs& args) {
-    expect_values("geglu", "x", args.x_format);
-    return tasks_of_rows(args.rows, args.channels);
-}
-
-void geglu_task(const GegluArgs& args, int64_t task) {
-    ND_DISPATCH(geglu_task, args, task);
-}
-
 int64_t concat_tasks(const ConcatArgs& args) {
     expect_values("concat", "a", args.a_format);
     expect_values("concat", "b", args.b_format);

@@ -1,4 +1,4 @@
-// Operations that touch each value once: activations, gated activations, concatenation of channels.
+// Operations that touch each value once: activations, concatenation of channels.
 #pragma once
 
 #include <cstdint>
@@ -21,18 +21,6 @@ struct ActivationArgs {
 int64_t activation_tasks(const ActivationArgs& args);
 void activation_task(const ActivationArgs& args, int64_t task);
 void activation_reference(const ActivationArgs& args);
-
-// GEGLU (arXiv 2002.05202) as diffusers has it: x is [rows, 2 * channels], y = x[:, :channels] * gelu(x[:, channels:]).
-struct GegluArgs {
-    const void* x = nullptr;
-    void* y = nullptr;
-    int64_t rows = 0, channels = 0;
-    Format x_format = Format::f32, y_format = Format::f32;  // x: f32 or bf16
-};
-
-int64_t geglu_tasks(const GegluArgs& args);
-void geglu_task(const GegluArgs& args, int64_t task);
-void geglu_reference(const GegluArgs& args);
 
 // y[row] = a[row] followed by b[row]; each of the three f32 or bf16.
 struct ConcatArgs {

@@ -11,9 +11,6 @@ namespace nd::kernels::avx512 {
 void activation_task(const ActivationArgs& args, int64_t task) {
     activate<F32x16>(args, task);
 }
-void geglu_task(const GegluArgs& args, int64_t task) {
-    gate<F32x16>(args, task);
-}
 void concat_task(const ConcatArgs& args, int64_t task) {
     join<F32x16>(args, task);
 }

@@ -34,14 +34,4 @@ void activation_reference(const ActivationArgs& args) {
     write_rows_reference(x, args.y, args.y_format, args.rows, args.channels);
 }
 
-void geglu_reference(const GegluArgs& args) {
-    const std::vector<double> x = read_rows_reference(args.x, args.x_format, args.rows, 2 * args.channels);
-    std::vector<double> y;
-    for (int64_t row = 0; row < args.rows; ++row) {
-        const double* gated = x.data() + row * 2 * args.channels;
-        for (int64_t i = 0; i < args.channels; ++i) y.push_back(gated[i] * gelu(gated[args.channels + i]));
-    }
-    write_rows_reference(y, args.y, args.y_format, args.rows, args.channels);
-}
-
 }  // namespace nd::kernels

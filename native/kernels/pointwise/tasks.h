@@ -43,23 +43,6 @@ void activate(const ActivationArgs& args, int64_t task) {
     });
 }
 
-template <class V, class X, class Y>
-ND_NOINLINE void gate_row(const X* x, Y* y, int64_t n) {
-    write_row<V>(y, n, [=](int64_t c, auto lanes) { return lanes.load(x + c) * gelu(lanes.load(x + n + c)); });
-}
-
-template <class V>
-void gate(const GegluArgs& args, int64_t task) {
-    const int64_t n = args.channels;
-    with_values(args.x, args.x_format, [&](const auto* x) {
-        with_rows(args.y, args.y_format, [&](auto* y) {
-            using Y = std::remove_cvref_t<decltype(*y)>;
-            each_row(args.rows, n, task,
-                     [&](int64_t row) { gate_row<V>(x + row * 2 * n, y + row * row_stride<Y>(n), n); });
-        });
-    });
-}
-
 // A map of n channels into the channels from y on, of `channels` in all.
 template <class V, class Y>
 void join_map(const void* values, Format format, Y* y, int64_t n, int64_t rows, int64_t channels, int64_t task) {

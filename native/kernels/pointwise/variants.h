@@ -7,7 +7,6 @@
 namespace nd::kernels {
 
 ND_VARIANTS(void activation_task(const ActivationArgs& args, int64_t task))
-ND_VARIANTS(void geglu_task(const GegluArgs& args, int64_t task))
 ND_VARIANTS(void concat_task(const ConcatArgs& args, int64_t task))
 
 }  // namespace nd::kernels

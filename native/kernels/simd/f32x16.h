@@ -23,6 +23,7 @@ struct F32x16 {
     static constexpr int width = 16;
     static constexpr int registers = 32;
     static constexpr bool loads_halves = true;
+    static constexpr bool streams = true;
     __m512 v;
 
     static ND_INLINE F32x16 zero() { return {_mm512_setzero_ps()}; }
@@ -56,6 +57,7 @@ struct F32x16 {
     static ND_INLINE void stream_bf16(uint16_t* p, F32x16 a, F32x16 b) {
         _mm512_stream_si512(reinterpret_cast<__m512i*>(p), bf16(a, b));
     }
+    static ND_INLINE void fence() { _mm_sfence(); }
     static ND_INLINE __m512i bf16(F32x16 a, F32x16 b) {
         alignas(64) static constexpr uint16_t kUpperHalves[32] = {1,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21,
                                                                   23, 25, 27, 29, 31, 33, 35, 37, 39, 41, 43,

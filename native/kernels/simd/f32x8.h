@@ -14,6 +14,7 @@ struct F32x8 {
     static constexpr int width = 8;
     static constexpr int registers = 16;
     static constexpr bool loads_halves = true;
+    static constexpr bool streams = false;
     __m256 v;
 
     static ND_INLINE F32x8 zero() { return {_mm256_setzero_ps()}; }

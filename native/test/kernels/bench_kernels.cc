@@ -121,7 +121,7 @@ struct Bench {
 
     // In each kind of product that this CPU has; f32 with weights of f16.
     void gemm(Kind kind, const std::string& name, int64_t height, int64_t width, int64_t c, int64_t n, int kernel,
-              int stride = 1, int upsample = 1, int64_t batch = 2) {
+              int stride = 1, int upsample = 1, int64_t batch = 2, bool gated = false) {
         if (!wanted(name)) return;
         GemmArgs args;
         GemmGeometry& g = args.geometry;
@@ -132,13 +132,20 @@ struct Bench {
         const int64_t taps = int64_t(kernel) * kernel, k = taps * c, pixels = batch * g.out_height * g.out_width;
         const std::vector<float> values = uniform(n * k), bias = uniform(n);
         const Memory y(static_cast<size_t>(pixels * n) * sizeof(float));
-        args.bias = bias.data(), args.y = y.data(), args.y_stride = n;
+        args.bias = bias.data(), args.y = y.data(), args.y_stride = gated ? n / 2 : n, args.gated = gated;
         for (const Packing packing : {Packing::rows, Packing::bf16, Packing::winograd, Packing::i8}) {
             if (packing == Packing::winograd && stride != 1) continue;
             if (!can_multiply(packing) || !can_pack(packing, taps, c)) continue;
             const Format format = format_of(packing);
             const Memory x = rows(format, batch * height * width, c), w = pack(packing, values, n, taps, c);
-            args.weights = {GGML_TYPE_F16, w.data(), static_cast<size_t>(k) * 2, n, taps, c, packing};
+            args.weights = {GGML_TYPE_F16,
+                            w.data(),
+                            static_cast<size_t>(k) * 2,
+                            n,
+                            taps,
+                            c,
+                            packing,
+                            gated && packing != Packing::rows};
             args.x = x.data(), args.x_stride = format == Format::i8 ? int64_t(row_bytes(format, c)) : c;
             // As the networks have it: convolutions write the f32 stream of residuals, wide linear layers bf16.
             args.y_format = packing != Packing::rows && kind == Kind::linear ? Format::bf16 : Format::f32;
@@ -166,8 +173,9 @@ struct Bench {
         gemm(Kind::convolution, name, size, size, c, n, 3, stride, upsample);
     }
 
-    void linear(const std::string& name, int64_t count, int64_t c, int64_t n, Kind kind = Kind::linear) {
-        gemm(kind, name, 1, count, c, n, 1, 1, 1, 1);
+    void linear(const std::string& name, int64_t count, int64_t c, int64_t n, Kind kind = Kind::linear,
+                bool gated = false) {
+        gemm(kind, name, 1, count, c, n, 1, 1, 1, 1, gated);
     }
 
     void attention(const std::string& name, int64_t batch, int64_t q, int64_t k, int64_t heads, int64_t d) {
@@ -199,7 +207,7 @@ struct Bench {
 
     void others() {
         const int64_t pixels = 4096, c = 320, batch = 2, count = batch * pixels;
-        const Memory x = rows(Format::f32, count, c), wide = rows(Format::bf16, count, 8 * c), y(wide.size());
+        const Memory x = rows(Format::f32, count, c), y(x.size());
         std::vector<float> sums(group_norm_sums_size(batch, pixels, c, 32));
         const std::vector<float> gamma = uniform(c);
         for (const Format format : {Format::f32, Format::bf16, Format::i8}) {
@@ -222,11 +230,6 @@ struct Bench {
                 memory(std::string("layer norm, 2 x 4096 x 320") + to, read + written, [&] {
                     parallel(threads, layer_norm_tasks(layer), [&](int64_t task) { layer_norm_task(layer, task); });
                 });
-            }
-            GegluArgs geglu{wide.data(), y.data(), count, 4 * c, Format::bf16, format};
-            if (wanted("geglu") && format != Format::f32) {
-                memory(std::string("geglu, 2 x 4096 x 2560 bf16") + to, double(wide.size()) + 4 * written,
-                       [&] { parallel(threads, geglu_tasks(geglu), [&](int64_t task) { geglu_task(geglu, task); }); });
             }
         }
     }
@@ -273,8 +276,9 @@ void run(Bench& b) {
         const int64_t count = 2 * level.size * level.size, c = level.out;
         const std::string name = "linear, " + text(count) + " rows, ";
         if (level.size > 8) {
-            for (const auto& [in, out] : {std::pair{c, c}, {c, 8 * c}, {4 * c, c}})
+            for (const auto& [in, out] : {std::pair{c, c}, {4 * c, c}})
                 b.linear(name + text(in) + " to " + text(out), count, in, out);
+            b.linear(name + text(c) + " to " + text(4 * c) + ", gated", count, c, 8 * c, Kind::linear, true);
         }
         for (const int64_t in : level.channels) {
             if (in > 0 && in != c) b.linear(name + text(in) + " to " + text(c) + " (shortcut)", count, in, c);

@@ -1,48 +1,15 @@
 // gemm_task() against the plain sums, for every instruction set, weight type and kind of geometry.
 #include "native/kernels/gemm/gemm.h"
 
-#include <ggml.h>
-
-#include <algorithm>
 #include <functional>
 #include <string>
 
-#include "native/kernels/gemm/packing.h"
-#include "native/kernels/rows/convert.h"
-#include "native/test/kernels/support.h"
+#include "native/test/kernels/gemm_problem.h"
 
 using namespace nd::kernels;
 using namespace nd::test;
 
 namespace {
-
-struct Shape {
-    const char* name;
-    GemmGeometry geometry;
-    int64_t c, n;
-};
-
-// A geometry from what a convolution's author would say: {batch, height, width}, kernel, stride, padding.
-GemmGeometry conv(int64_t batch, int64_t height, int64_t width, int kernel, int stride, int pad_low, int pad_high,
-                  int upsample) {
-    GemmGeometry g;
-    g.batch = batch, g.height = height, g.width = width;
-    g.kernel = kernel, g.stride = stride, g.pad_top = g.pad_left = pad_low, g.upsample = upsample;
-    g.out_height = (height * upsample + pad_low + pad_high - kernel) / stride + 1;
-    g.out_width = (width * upsample + pad_low + pad_high - kernel) / stride + 1;
-    return g;
-}
-
-// Upsampled by 2, with the last row and column cut off.
-GemmGeometry cut(GemmGeometry g) {
-    g.up_height = g.height * 2 - 1, g.up_width = g.width * 2 - 1;
-    --g.out_height, --g.out_width;
-    return g;
-}
-
-GemmGeometry linear(int64_t rows) {
-    return conv(1, 1, rows, 1, 1, 0, 0, 1);
-}
 
 const Shape kShapes[] = {
     {"linear, one row", linear(1), 320, 1280},
@@ -69,99 +36,6 @@ const Shape kShapes[] = {
     {"many pixels", conv(1, 40, 30, 1, 1, 0, 0, 1), 32, 64},
 };
 
-// How x, the weights and y lie in memory.
-struct Form {
-    ggml_type type = GGML_TYPE_F32;
-    Packing packing = Packing::rows;
-    Format y_format = Format::f32;
-    const char* name = "";
-};
-
-int64_t value_bytes(Format format) {
-    return format == Format::f32 ? 4 : format == Format::bf16 ? 2 : 1;
-}
-
-// Rows of `c` values, `stride` values apart, in another format.
-std::vector<char> convert(const std::vector<float>& values, int64_t c, int64_t stride, Format format) {
-    const int64_t rows = int64_t(values.size()) / stride;
-    const int64_t bytes = format == Format::i8 ? int64_t(row_bytes(format, stride)) : stride * value_bytes(format);
-    std::vector<char> out(static_cast<size_t>(rows * bytes));
-    for (int64_t row = 0; row < rows; ++row) {
-        ConvertArgs args{values.data() + row * stride,
-                         out.data() + row * bytes,
-                         1,
-                         format == Format::i8 ? c : stride,
-                         Format::f32,
-                         format};
-        run_tasks(convert_tasks(args), convert_task, args);
-    }
-    return out;
-}
-
-struct Problem {
-    Problem(const Shape& shape, Form form, uint64_t seed, int64_t padding = 0) {
-        const GemmGeometry& g = args.geometry = shape.geometry;
-        const int64_t taps = g.kernel * g.kernel, k = taps * shape.c;
-        const std::vector<float> values = normals(shape.n * k, seed, 1.0f / std::sqrt(float(k)));
-        pack(shape, form, values);
-        const Format x_format = format_of(form.packing);
-        const int64_t stride = shape.c + padding;
-        x = convert(normals(g.batch * g.height * g.width * stride, seed + 1), shape.c, stride, x_format);
-        bias = normals(shape.n, seed + 2);
-        args.x = x.data(), args.bias = bias.data();
-        args.x_stride = x_format == Format::i8 ? int64_t(row_bytes(x_format, stride)) : stride;
-        row_size = args.x_stride * value_bytes(x_format);
-        args.y_stride = shape.n + padding, args.y_format = args.residual_format = form.y_format;
-        y_size = g.batch * g.out_height * g.out_width * args.y_stride;
-        residual = convert(normals(y_size, seed + 3), args.y_stride, args.y_stride, form.y_format);
-    }
-
-    void pack(const Shape& shape, Form form, const std::vector<float>& values) {
-        const int64_t taps = shape.geometry.kernel * shape.geometry.kernel, k = taps * shape.c;
-        args.weights = {form.type, nullptr, ggml_row_size(form.type, k), shape.n, taps, shape.c, form.packing};
-        if (form.packing == Packing::rows) {
-            weights.resize(args.weights.row_bytes * shape.n);
-            ggml_quantize_chunk(form.type, values.data(), weights.data(), 0, shape.n, k, nullptr);
-        } else {
-            weights.resize(PackedLayout(form.packing, shape.n, taps, shape.c).size);
-            for (int64_t row = 0; row < shape.n; row += kPanel) {
-                pack_rows(form.packing, values.data() + row * k, shape.n, taps, shape.c, row,
-                          std::min(kPanel, shape.n - row), weights.data());
-            }
-        }
-        args.weights.data = weights.data();
-    }
-
-    // y after all tasks, as f32; channels between n and y_stride keep the guard's mark.
-    std::vector<float> run(bool backwards = false) {
-        Guarded y(y_size);
-        args.y = y.data();
-        run_tasks(gemm_tasks(args), gemm_task, args, backwards);
-        CHECK(y.intact());
-        return read(y.data());
-    }
-
-    std::vector<float> read(const float* y) const {
-        if (args.y_format == Format::f32) return {y, y + y_size};
-        std::vector<float> values(static_cast<size_t>(y_size));
-        ggml_bf16_to_fp32_row(reinterpret_cast<const ggml_bf16_t*>(y), values.data(), y_size);
-        return values;
-    }
-
-    std::vector<float> reference() {
-        Guarded y(y_size);
-        args.y = y.data();
-        gemm_reference(args);
-        return read(y.data());
-    }
-
-    GemmArgs args;
-    std::vector<float> bias;
-    std::vector<char> weights, x, residual;
-    int64_t y_size = 0;
-    int64_t row_size = 0;  // bytes of a pixel of x
-};
-
 // Each kind of weights whose products the instruction set in use has.
 std::vector<Form> packed_forms() {
     std::vector<Form> forms;
@@ -181,17 +55,6 @@ bool fits(const Form& form, const Shape& shape) {
     const GemmGeometry& g = shape.geometry;
     if (form.packing == Packing::winograd && (g.stride != 1 || g.pad_top != 1 || g.kernel != 3)) return false;
     return form.packing == Packing::rows || can_pack(form.packing, int64_t(g.kernel) * g.kernel, shape.c);
-}
-
-// The padding between rows must be untouched: then it is equal on both sides, and is taken out before comparing.
-double error(const Problem& p, std::vector<float> got, std::vector<float> expected) {
-    bool untouched = true;
-    for (int64_t i = 0; i < p.y_size; ++i) {
-        if (i % p.args.y_stride < p.args.weights.n) continue;
-        untouched = untouched && got[i] == expected[i];
-        got[i] = expected[i] = 0;
-    }
-    return untouched ? relative_error(got.data(), expected.data(), p.y_size) : INFINITY;
 }
 
 // The sums are exact to f32; rounded to bf16, a few fall to the other side.
@@ -271,7 +134,7 @@ TEST("gemm: packed weights are the weights, to their precision") {
             pack_rows(packing, values.data() + row * k, n, taps, c, row, std::min(kPanel, n - row), data.data());
         std::vector<float> row(static_cast<size_t>(k));
         for (int64_t i = 0; i < n; ++i) {
-            unpack_row({GGML_TYPE_F32, data.data(), 0, n, taps, c, packing}, i, row.data());
+            unpack_row({GGML_TYPE_F32, data.data(), 0, n, taps, c, packing, false}, i, row.data());
             const double e = relative_error(row.data(), values.data() + i * k, k);
             CHECK(e < (packing == Packing::bf16 ? 2e-3 : 1e-2), "row ", i, ": ", e);
         }

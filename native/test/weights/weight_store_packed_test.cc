@@ -212,3 +212,30 @@ TEST("weight store: values that cannot be packed as int8") {
         CHECK(contains(message, "unet.a.weight") && contains(message, "inf"), message);
     }
 }
+
+TEST("weight store: a gated layer's rows are those of a plain one") {
+    for (const auto& [precision, packing] : {std::pair{"bf16", Packing::bf16}, {"q8_0", Packing::i8}}) {
+        if (!can_multiply(packing)) continue;
+        for (const Shape s : {Shape{2560, 1, 320}, Shape{144, 1, 18}, Shape{96, 1, 64}}) {
+            for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_F16}) {
+                const std::vector<float> values = noise(static_cast<size_t>(s.size()));
+                const File file(TestTensor{"unet.a.weight", {s.n, s.c}, type, convert(type, values, s.row())});
+                WeightStore plain(file.file, with(precision, 1)), gated(file.file, with(precision, 3));
+                const ggml_tensor* a = plain.matrix("unet.a.weight", s.n, s.c);
+                const ggml_tensor* b = gated.gated_matrix("unet.a.weight", s.n, s.c);
+                THROWN("INVALID_ARGUMENT", gated.matrix("unet.a.weight", s.n, s.c));
+                plain.load(ggml_backend_cpu_buffer_type());
+                gated.load(ggml_backend_cpu_buffer_type());
+                CHECK(packing_of(*b) == packing && is_gated(*b) && !is_gated(*a));
+                const auto row_of = [&](const ggml_tensor* weights, int64_t row) {
+                    std::vector<float> out(static_cast<size_t>(s.row()));
+                    unpack_row({weights->type, weights->data, 0, s.n, 1, s.c, packing, is_gated(*weights)}, row,
+                               out.data());
+                    return out;
+                };
+                for (int64_t row = 0; row < s.n; ++row)
+                    CHECK(row_of(a, row) == row_of(b, row), precision, " row ", row, " of ", s.n);
+            }
+        }
+    }
+}

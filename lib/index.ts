@@ -9,7 +9,9 @@ export type { Translated } from './image/translation';
 export { type Device, listDevices } from './model/devices';
 export { inspectModel } from './model/inspect';
 export {
+  type Addition,
   type Context,
+  type EncodedText,
   Model,
   type ModelInfo,
   type ModelOptions,
@@ -32,6 +34,7 @@ export { embeddedModelPath, type GenerationResult, Pipeline, type PipelineOption
 export type { HiresOptions, TextRequest, Txt2ImgRequest } from './pipeline/request';
 export { type ResumeOptions, Run } from './pipeline/run';
 export type { PipelineStep, SamplingRequest, StepEvent } from './pipeline/sampling-request';
+export type { PixelSize, SizeRequest } from './pipeline/size-conditioning';
 export {
   embeddedDdpmPath,
   UnconditionalPipeline,

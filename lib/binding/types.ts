@@ -7,13 +7,20 @@ export interface NativeCancellation {
 
 /** What a model is, read from its configuration and its tensor shapes. */
 export interface NativeModelInfo {
-  /** `sd1`, `sd2`, `custom` (another size of the same architecture) or `ddpm` (an unconditional UNet on pixels). */
+  /**
+   * `sd1`, `sd2`, `sdxl`, `sdxl_refiner`, `custom` (another size of the same architecture) or `ddpm` (an unconditional UNet on pixels).
+   * Distilled models are of the family that they were distilled from.
+   */
   family: string;
+  /** The family in words. */
+  title: string;
   /** `safetensors`, `gguf`, `pytorch` or `diffusers`. */
   format: string;
   /** Which parts the file has. */
-  components: { unet: boolean; vae: boolean; textEncoder: boolean };
-  textEncoder?: { layers: number; width: number; heads: number; vocabularySize: number; contextLength: number };
+  components: { unet: boolean; vae: boolean; textEncoder: boolean; textEncoder2: boolean };
+  textEncoder?: NativeTextEncoderInfo;
+  /** Stable Diffusion XL's OpenCLIP encoder; the only one of its refiner. */
+  textEncoder2?: NativeTextEncoderInfo;
   unet?: {
     inChannels: number;
     outChannels: number;
@@ -22,8 +29,12 @@ export interface NativeModelInfo {
     blockChannels: number[];
     /** The blocks with attention, in the order of computation: `down.0` ..., `mid`, `up.0` ... */
     attentionBlocks: string[];
-    /** Side of the pictures that an unconditional UNet was trained on, where its configuration tells. */
+    /** Side of the latents (an unconditional UNet: pixels) that it was trained on, where its configuration tells. */
     sampleSize?: number;
+    /** What it takes beside each text (Stable Diffusion XL): the pooled text, and 6 numbers about the picture's size, or 5 in the refiner. */
+    addition?: { pooledWidth: number; sizeNumbers: 5 | 6 };
+    /** Whether it was distilled with the guidance scale as an input (LCM, arXiv 2310.04378). */
+    takesGuidance: boolean;
   };
   vae?: { latentChannels: number; scalingFactor: number; downscale: number };
   prediction: {
@@ -43,8 +54,14 @@ export interface NativeModelInfo {
   };
   /** Layers of the text encoder that the family leaves out at the end (0 for SD 1, 1 for SD 2 files with all layers). */
   skippedTextLayers: number;
-  /** The token that fills a prompt's window: end-of-text for SD 1, 0 for SD 2. */
+  /** The token that fills a prompt's window: end-of-text for SD 1, 0 for SD 2. The second encoder's is 0. */
   padToken: 'end' | 'zero';
+  /** Whether an empty negative prompt means zeros in place of its embeddings. */
+  zeroEmptyNegative: boolean;
+  /** Side in pixels of the pictures that the model was trained on: the configuration's, else the family's. */
+  pictureSize?: number;
+  /** The class of diffusers' scheduler that the file's configuration names, e.g. `LCMScheduler`. */
+  scheduler?: string;
   /** The file's own suggestions for a request, as JSON text; empty where it brings none. */
   defaults: string;
   /** The tokenizer's merges, one a line; empty where the file brings none (CLIP's own vocabulary is meant). */
@@ -54,6 +71,16 @@ export interface NativeModelInfo {
   parameters: number;
   /** Bytes of the loaded weights, or of the tensors in the file. */
   weightBytes: number;
+}
+
+export interface NativeTextEncoderInfo {
+  layers: number;
+  width: number;
+  heads: number;
+  vocabularySize: number;
+  contextLength: number;
+  /** Of the pooled text, where the encoder gives one. */
+  projectionWidth?: number;
 }
 
 export interface NativeLoadOptions {
@@ -80,6 +107,34 @@ export interface NativePerturbation {
 /** What a single prediction may say beside its timestep. */
 export interface NativePredictOptions {
   perturbed?: NativePerturbation;
+  /** The guidance scale, for a UNet that takes it, and for no other. */
+  guidance?: number;
+}
+
+/** What a text encoder makes of texts. */
+export interface NativeEncodedText {
+  /** f32 `[rows, tokens, width]` */
+  embeddings: Float32Array;
+  /** f32 `[rows, projectionWidth]`; null where the encoder has no projection. */
+  pooled: Float32Array | null;
+}
+
+/** What Stable Diffusion XL's UNet takes beside each row of embeddings. */
+export interface NativeAddition {
+  /** f32 `[rows, pooledWidth]` */
+  pooled: Float32Array;
+  /**
+   * f32 `[rows, 6]`: original height and width, the crop's top and left, target height and width; in the refiner `[rows, 5]`: original
+   * height and width, the crop's top and left, aesthetic score.
+   */
+  sizeNumbers: Float32Array;
+}
+
+/** What the VAE gives. */
+export interface NativePicture {
+  values: Float32Array;
+  /** Whether they came out as other values than numbers, and were computed again in f32. */
+  wasRetried: boolean;
 }
 
 /** Multiply-adds counted twice, by the numbers that are multiplied. */
@@ -105,17 +160,22 @@ export interface NativeStats {
 
 export interface NativeModel {
   readonly info: NativeModelInfo;
-  /** `ids` int32 `[rows, tokens]` -> f32 `[rows, tokens, width]`; the last `skipLayers` layers are left out, the final norm is applied. */
+  /**
+   * `ids` int32 `[rows, tokens]`, by the first or second text encoder; the last `skipLayers` layers are left out of the embeddings. The
+   * final norm is applied, but in models with a second encoder to the pooled text alone.
+   */
   encodeText(
     ids: Int32Array,
     rows: number,
     skipLayers: number,
+    encoder: 1 | 2,
     cancellation: NativeCancellation | null,
-  ): Promise<Float32Array>;
-  /** f32 `[rows, tokens, width]` -> the context that {@link NativeModel.predictNoise} takes. */
+  ): Promise<NativeEncodedText>;
+  /** f32 `[rows, tokens, width]` -> the context that {@link NativeModel.predictNoise} takes. `addition` is for UNets that take one, and for no other. */
   createContext(
     embeddings: Float32Array,
     rows: number,
+    addition: NativeAddition | null,
     cancellation: NativeCancellation | null,
   ): Promise<NativeContext>;
   /**
@@ -135,13 +195,13 @@ export interface NativeModel {
     latents: Float32Array,
     shape: readonly [number, number, number, number],
     cancellation: NativeCancellation | null,
-  ): Promise<Float32Array>;
+  ): Promise<NativePicture>;
   /** f32 `[n, 3, H, W]` in -1..1 -> the mean of the latent distribution times the scaling factor, f32 `[n, channels, H/f, W/f]`. */
   encode(
     pixels: Float32Array,
     shape: readonly [number, number, number, number],
     cancellation: NativeCancellation | null,
-  ): Promise<Float32Array>;
+  ): Promise<NativePicture>;
   stats(): Promise<NativeStats>;
   /** Ends the engine thread after the work in hand and frees the weights; later calls reject with `DISPOSED`. */
   dispose(): Promise<void>;

@@ -25,6 +25,11 @@ export interface RequestOptions {
   clipSkip?: number;
   rng?: RngName;
   eta?: number;
+  originalSize?: { width: number; height: number };
+  cropTopLeft?: { top: number; left: number };
+  targetSize?: { width: number; height: number };
+  aestheticScore?: number;
+  negativeAestheticScore?: number;
   /** Of pictures made from pictures. */
   strength?: number;
   /** Of pictures that were drawn small and enlarged. */
@@ -55,7 +60,9 @@ type NumberName =
   | 'clipSkip'
   | 'eta'
   | 'strength'
-  | 'subseedStrength';
+  | 'subseedStrength'
+  | 'aestheticScore'
+  | 'negativeAestheticScore';
 
 const numbers = new Map<string, NumberName>([
   ['Steps', 'steps'],
@@ -68,6 +75,16 @@ const numbers = new Map<string, NumberName>([
   ['Eta DDIM', 'eta'],
   ['Denoising strength', 'strength'],
   ['Variation seed strength', 'subseedStrength'],
+  ['Aesthetic score', 'aestheticScore'],
+  ['Negative aesthetic score', 'negativeAestheticScore'],
+]);
+
+/** Two whole numbers with an x between. */
+const pairs = new Map<string, (request: RequestOptions, first: number, second: number) => void>([
+  ['Size', (request, width, height) => Object.assign(request, { width, height })],
+  ['Original size', (request, width, height) => Object.assign(request, { originalSize: { width, height } })],
+  ['Crop top left', (request, top, left) => Object.assign(request, { cropTopLeft: { top, left } })],
+  ['Target size', (request, width, height) => Object.assign(request, { targetSize: { width, height } })],
 ]);
 
 const seeds = new Map<string, 'seed' | 'subseed'>([
@@ -155,11 +172,12 @@ function takeSettings(request: RequestOptions, settings: ReadonlyMap<string, str
     const number = name && readNumber(value);
     const seedName = seeds.get(label);
     const seed = seedName && readSeed(value);
-    const size = label === 'Size' ? /^(\d{1,9})x(\d{1,9})$/.exec(value) : null;
+    const setPair = pairs.get(label);
+    const pair = setPair && /^(\d{1,9})x(\d{1,9})$/.exec(value);
     const rng = label === 'RNG' ? rngs.get(value) : undefined;
     if (name && number !== undefined) request[name] = number;
     else if (seedName && seed !== undefined) request[seedName] = seed;
-    else if (size) [request.width, request.height] = [Number(size[1]), Number(size[2])];
+    else if (pair) setPair(request, Number(pair[1]), Number(pair[2]));
     else if (rng) request.rng = rng;
     else rest.set(label, value);
   }

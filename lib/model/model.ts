@@ -3,12 +3,15 @@ import { availableParallelism } from 'node:os';
 import { isolatedAddon } from '../binding/isolated/isolated-addon';
 import { loadAddon } from '../binding/load';
 import type {
+  NativeAddition,
   NativeAddon,
   NativeCancellation,
   NativeContext,
+  NativeEncodedText,
   NativeModel,
   NativeModelInfo,
   NativePerturbation,
+  NativePicture,
   NativePredictOptions,
   NativeStats,
 } from '../binding/types';
@@ -20,6 +23,8 @@ import { checkPredictionOptions, chosenPrediction, type PredictionOptions } from
 export type ModelInfo = NativeModelInfo;
 export type ModelStats = NativeStats;
 export type Perturbation = NativePerturbation;
+export type EncodedText = NativeEncodedText;
+export type Addition = NativeAddition;
 export type PredictOptions = NativePredictOptions;
 
 /** `[n, channels, height, width]` */
@@ -107,14 +112,37 @@ export class Model {
     }
   }
 
-  /** int32 ids `[rows, contextLength]` -> f32 `[rows, contextLength, width]`, without the last `skipLayers` layers, after the final norm. */
-  encodeText(ids: Int32Array, rows: number, skipLayers = 0, signal?: AbortSignal): Promise<Float32Array> {
-    return this.call(signal, (cancellation) => this.native_.encodeText(ids, rows, skipLayers, cancellation));
+  /**
+   * int32 ids `[rows, contextLength]` -> f32 `[rows, contextLength, width]` of the text encoder, without the last `skipLayers` layers; after
+   * the final norm, but in models with two encoders as the layer gives it.
+   */
+  async encodeText(ids: Int32Array, rows: number, skipLayers = 0, signal?: AbortSignal): Promise<Float32Array> {
+    return (await this.encodeTextWith(1, ids, rows, skipLayers, signal)).embeddings;
   }
 
-  /** f32 `[rows, tokens, width]` -> a context for {@link predictNoise}; its memory goes when it is collected, or with `dispose()`. */
-  createContext(embeddings: Float32Array, rows: number, signal?: AbortSignal): Promise<Context> {
-    return this.call(signal, (cancellation) => this.native_.createContext(embeddings, rows, cancellation));
+  /** The same by either encoder, with the pooled text where the encoder gives one: the second one's, of Stable Diffusion XL. */
+  encodeTextWith(
+    encoder: 1 | 2,
+    ids: Int32Array,
+    rows: number,
+    skipLayers = 0,
+    signal?: AbortSignal,
+  ): Promise<EncodedText> {
+    return this.call(signal, (cancellation) => this.native_.encodeText(ids, rows, skipLayers, encoder, cancellation));
+  }
+
+  /**
+   * f32 `[rows, tokens, width]` -> a context for {@link predictNoise}; its memory goes when it is collected, or with `dispose()`.
+   *
+   * @param addition where `info.unet.addition` is there, and only there
+   */
+  createContext(
+    embeddings: Float32Array,
+    rows: number,
+    signal?: AbortSignal,
+    addition: Addition | null = null,
+  ): Promise<Context> {
+    return this.call(signal, (cancellation) => this.native_.createContext(embeddings, rows, addition, cancellation));
   }
 
   /**
@@ -137,14 +165,19 @@ export class Model {
     );
   }
 
-  /** Latents f32 `[n, channels, height, width]` -> pixels f32 `[n, 3, H, W]`, about -1..1. */
+  /**
+   * Latents f32 `[n, channels, height, width]` -> pixels f32 `[n, 3, H, W]`, about -1..1. A picture whose decoding gives values that are
+   * not numbers is decoded again in f32, which the process warning `ND_VAE_IN_F32` tells.
+   *
+   * @throws COMPUTE_FAILED where they are no numbers in f32 either
+   */
   decodeLatents(latents: Float32Array, shape: PlanesShape, signal?: AbortSignal): Promise<Float32Array> {
-    return this.call(signal, (cancellation) => this.native_.decode(latents, shape, cancellation));
+    return this.call(signal, (cancellation) => this.native_.decode(latents, shape, cancellation)).then(told);
   }
 
-  /** Pixels f32 `[n, 3, H, W]` in -1..1 -> latents f32 `[n, channels, h, w]`: the mean of the encoder's distribution. */
+  /** Pixels f32 `[n, 3, H, W]` in -1..1 -> latents f32 `[n, channels, h, w]`: the mean of the encoder's distribution. Warns and throws as {@link decodeLatents}. */
   encodeImage(pixels: Float32Array, shape: PlanesShape, signal?: AbortSignal): Promise<Float32Array> {
-    return this.call(signal, (cancellation) => this.native_.encode(pixels, shape, cancellation));
+    return this.call(signal, (cancellation) => this.native_.encode(pixels, shape, cancellation)).then(told);
   }
 
   /** Where the time went so far, waiting for the work in hand. */
@@ -169,4 +202,15 @@ export class Model {
 function invalid(name: string, expected: string, got: unknown): DiffusionError {
   const shown = typeof got === 'number' || typeof got === 'string' ? JSON.stringify(got) : typeof got;
   return new DiffusionError('INVALID_ARGUMENT', `${name}: expected ${expected}, got ${shown}`);
+}
+
+/** The VAE's values; says so where they had to be computed again. */
+function told({ values, wasRetried }: NativePicture): Float32Array {
+  if (wasRetried) {
+    process.emitWarning("the VAE gave values that are not numbers in the model's precision: computed again in f32", {
+      type: 'NodeDiffusionWarning',
+      code: 'ND_VAE_IN_F32',
+    });
+  }
+  return values;
 }

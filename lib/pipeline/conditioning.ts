@@ -1,20 +1,26 @@
 /** Prompts as the network reads them: texts to embeddings, embeddings to contexts, which change with the step. */
-import type { Context, Model } from '../model/model';
-import { type PromptWindows, padWindows, promptWindows } from '../prompt/chunks';
-import type { ClipTokenizer } from '../prompt/clip-tokenizer';
-import { type EmbeddingCache, embeddingKey } from '../prompt/embedding-cache';
+import type { Addition, Context } from '../model/model';
+import type { PromptWindows } from '../prompt/chunks';
 import { type PromptPart, parseNegativePrompt, parsePrompt } from '../prompt/parse-prompt';
 import { scheduleIndexAt } from '../prompt/schedule';
-import { applyWeights } from '../prompt/weighting';
 import type { Direction } from './direction';
 import { concatenated, type JointPasses } from './joint-passes';
+import { type PixelSize, type SizeRequest, sizeNumbers } from './size-conditioning';
+import { type EncodedRow, encodeWindows, type TextEncoding, windowsFor } from './text-encoders';
 
-/** What encodes texts. */
-export interface TextStudio {
-  model: Model;
-  tokenizer: ClipTokenizer;
-  embeddings: EmbeddingCache<Float32Array>;
+/** What makes contexts of texts, and evaluates the network under them. */
+export interface TextStudio extends TextEncoding {
   passes: JointPasses;
+}
+
+/** What a run's conditioning depends on beside its prompts. */
+export interface ConditioningRequest {
+  readonly steps: number;
+  readonly clipSkip: number;
+  readonly sizes: SizeRequest;
+  /** The size that is drawn. */
+  readonly pixels: PixelSize;
+  readonly signal?: AbortSignal;
 }
 
 /** A prompt at a step: rows for its parts, then one for the negative prompt if that is wanted. */
@@ -35,6 +41,14 @@ interface Encoded {
   readonly context: Context;
   /** f32 `[rows, tokens, width]`: what the context was made of. */
   readonly embeddings: Float32Array;
+  /** The same of what a UNet takes beside them. */
+  readonly addition?: Addition;
+}
+
+/** A row of a context. */
+interface Row {
+  readonly text: string;
+  readonly isNegative: boolean;
 }
 
 interface ScheduledPrompt {
@@ -48,16 +62,15 @@ const contextLimit = 8;
 /** The conditioning of a run of so many steps. Its contexts are native memory: `dispose` it. */
 export class Conditioning {
   private readonly prompts_: readonly ScheduledPrompt[];
-  private readonly windows_ = new Map<string, PromptWindows>();
+  private readonly windows_ = new Map<string, readonly PromptWindows[]>(); // of each encoder
   private readonly contexts_ = new Map<string, Encoded>(); // least recently used first
 
   constructor(
     private readonly studio_: TextStudio,
     { prompts, negativePrompts }: Pick<Direction, 'prompts' | 'negativePrompts'>,
-    steps: number,
-    private readonly clipSkip_: number,
-    private readonly signal_: AbortSignal | undefined,
+    private readonly request_: ConditioningRequest,
   ) {
+    const { steps } = request_;
     this.prompts_ = prompts.map((prompt, i) => ({
       parts: parsePrompt(prompt, steps).parts,
       negative: parseNegativePrompt(negativePrompts[i], steps).parts[0],
@@ -76,7 +89,7 @@ export class Conditioning {
   async passes(step: number, wantsNegative: (prompt: number) => boolean): Promise<Pass[]> {
     const byCount = new Map<number, number[]>();
     this.prompts_.forEach((_, i) => {
-      const count = Math.max(...this.textsAt(i, step).map((text) => this.windowsOf(text).count));
+      const count = Math.max(...this.rowsAt(i, step).map(({ text }) => this.windowsOf(text)[0].count));
       byCount.set(count, [...(byCount.get(count) ?? []), i]);
     });
     // A step may ask twice, with negative prompts and without.
@@ -87,10 +100,10 @@ export class Conditioning {
         ...{ prompt, weights: this.weights(prompt) },
         hasNegative: wantsNegative(prompt),
       }));
-      const texts = prompts.flatMap(({ prompt, weights, hasNegative }) =>
-        this.textsAt(prompt, step).slice(0, weights.length + Number(hasNegative)),
+      const rows = prompts.flatMap(({ prompt, weights, hasNegative }) =>
+        this.rowsAt(prompt, step).slice(0, weights.length + Number(hasNegative)),
       );
-      passes.push({ prompts, ...(await this.contextOf(texts, count, limit)) });
+      passes.push({ prompts, ...(await this.contextOf(rows, count, limit)) });
     }
     return passes;
   }
@@ -100,23 +113,26 @@ export class Conditioning {
     this.contexts_.clear();
   }
 
-  /** The parts' texts, then the negative prompt's. */
-  private textsAt(prompt: number, step: number): string[] {
+  /** The parts, then the negative prompt. */
+  private rowsAt(prompt: number, step: number): Row[] {
     const { parts, negative } = this.prompts_[prompt];
-    return [...parts, negative].map(({ schedule }) => schedule[scheduleIndexAt(schedule, step)].text);
+    return [...parts, negative].map(({ schedule }, i) => ({
+      text: schedule[scheduleIndexAt(schedule, step)].text,
+      isNegative: i === parts.length,
+    }));
   }
 
-  private windowsOf(text: string): PromptWindows {
+  private windowsOf(text: string): readonly PromptWindows[] {
     const known = this.windows_.get(text);
     if (known) return known;
-    const windows = promptWindows(text, this.studio_.tokenizer);
+    const windows = windowsFor(text, this.studio_.encoders);
     this.windows_.set(text, windows);
     return windows;
   }
 
-  private async contextOf(texts: readonly string[], count: number, limit: number): Promise<Encoded> {
-    const key = JSON.stringify([count, texts]);
-    const encoded = this.contexts_.get(key) ?? (await this.createContext(texts, count));
+  private async contextOf(rows: readonly Row[], count: number, limit: number): Promise<Encoded> {
+    const key = JSON.stringify([count, rows]);
+    const encoded = this.contexts_.get(key) ?? (await this.createContext(rows, count));
     this.contexts_.delete(key);
     this.contexts_.set(key, encoded);
     if (this.contexts_.size > limit) {
@@ -127,12 +143,26 @@ export class Conditioning {
     return encoded;
   }
 
-  private async createContext(texts: readonly string[], count: number): Promise<Encoded> {
-    const rows: Float32Array[] = [];
-    for (const text of texts) rows.push(await this.embed(text, count));
-    const embeddings = concatenated(rows);
-    const context = await this.studio_.model.createContext(embeddings, rows.length, this.signal_);
-    return { context, embeddings };
+  private async createContext(rows: readonly Row[], count: number): Promise<Encoded> {
+    const { model } = this.studio_;
+    const encoded: EncodedRow[] = [];
+    for (const row of rows) encoded.push(await this.embed(row, count));
+    const embeddings = concatenated(encoded.map((row) => row.embeddings));
+    const addition = this.additionOf(rows, encoded);
+    const context = await model.createContext(embeddings, rows.length, this.request_.signal, addition ?? null);
+    return { context, embeddings, ...(addition && { addition }) };
+  }
+
+  private additionOf(rows: readonly Row[], encoded: readonly EncodedRow[]): Addition | undefined {
+    const takes = this.studio_.model.info.unet?.addition;
+    if (!takes) return undefined;
+    const { sizes, pixels } = this.request_;
+    return {
+      pooled: concatenated(encoded.map((row) => row.pooled!)),
+      sizeNumbers: Float32Array.from(
+        rows.flatMap(({ isNegative }) => sizeNumbers(sizes, takes.sizeNumbers, pixels, isNegative)),
+      ),
+    };
   }
 
   private free({ context }: Encoded): void {
@@ -140,13 +170,13 @@ export class Conditioning {
     context.dispose();
   }
 
-  /** f32 `[count * tokens, width]`: the windows side by side. */
-  private async embed(text: string, count: number): Promise<Float32Array> {
-    const { model, tokenizer, embeddings } = this.studio_;
-    const { ids, weights } = padWindows(this.windowsOf(text), count, tokenizer);
-    const raw = await embeddings.get(embeddingKey(ids, this.clipSkip_), () =>
-      model.encodeText(ids, count, this.clipSkip_ - 1, this.signal_),
-    );
-    return applyWeights(raw, weights, count);
+  private async embed({ text, isNegative }: Row, count: number): Promise<EncodedRow> {
+    const { clipSkip, signal } = this.request_;
+    const row = await encodeWindows(this.studio_, this.windowsOf(text), count, clipSkip, signal);
+    if (!isNegative || text !== '' || !this.studio_.model.info.zeroEmptyNegative) return row;
+    return {
+      embeddings: new Float32Array(row.embeddings.length),
+      ...(row.pooled && { pooled: new Float32Array(row.pooled.length) }),
+    };
   }
 }

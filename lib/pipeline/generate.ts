@@ -12,6 +12,7 @@ import type { ResolvedHires, ResolvedRequest } from './request';
 import { resizePlanes } from './resize';
 import { noiseModelOf, sampleLatents } from './sample';
 import type { StepEvent } from './sampling-request';
+import { sizeFacts } from './size-conditioning';
 import { inpaintingChannels, isInpainting, type Source } from './source';
 
 /** What a request needs beside itself. */
@@ -95,7 +96,7 @@ async function* descend(
   memory: AnswerMemory | undefined,
 ): AsyncGenerator<StepEvent, void, void> {
   const { model } = studio;
-  const { clipSkip, priority, signal } = request;
+  const { clipSkip, sizes, priority, signal } = request;
   const { downscale } = model.info.vae!;
   const pixelSize = { height: shape[2] * downscale, width: shape[3] * downscale };
 
@@ -121,7 +122,8 @@ async function* descend(
   // 4. Text and network, then noise to latents.
   const latentShape = shape;
   const steps = sigmas.length - 1;
-  const network = new GuidedNetwork(studio, { latentShape, clipSkip, steps, priority, signal }, direction, extra);
+  const conditions = { latentShape, clipSkip, sizes, steps, priority, signal };
+  const network = new GuidedNetwork(studio, conditions, direction, extra);
   try {
     const predict = network.predict.bind(network);
     yield* sampleLatents(model.info, request, predict, { shape, sigmas, start, noise, kept }, memory);
@@ -165,7 +167,7 @@ function perturbationFacts({ pagScale, pagLayers, pagMethod }: Direction): [stri
 }
 
 function factsOf(request: ResolvedRequest, picture: number, { model, modelName }: Studio): Facts {
-  const { cfgScale, clipSkip, hires, source, maskBlur, subseedStrength } = request;
+  const { cfgScale, clipSkip, sizes, hires, source, maskBlur, subseedStrength } = request;
   const prompt = Math.floor((picture * request.prompts.length) / request.batchSize);
   const other: [label: string, value: string | number | undefined][] = [
     ['Hires upscale', hires?.scale],
@@ -175,6 +177,9 @@ function factsOf(request: ResolvedRequest, picture: number, { model, modelName }
     ['CFG Rescale phi', request.cfgRescale || undefined],
     ...perturbationFacts(request),
     ['Noise Schedule', model.info.prediction.zeroTerminalSnr ? 'Zero Terminal SNR' : undefined], // A1111's words
+    ...sizeFacts(sizes),
+    // What is not written is read as 1, the default of other families.
+    ['Clip skip', model.info.unet!.addition && clipSkip === 1 ? clipSkip : undefined],
   ];
   const written = other.flatMap(([label, value]) => (value === undefined ? [] : [[label, String(value)]]));
   return {

@@ -1,7 +1,7 @@
 /** The UNet's passes: those of requests that are in flight together become one where they can. */
 import { setImmediate } from 'node:timers/promises';
 import { DiffusionError } from '../errors';
-import type { Context, Model, PlanesShape, PredictOptions } from '../model/model';
+import type { Addition, Context, Model, PlanesShape, PredictOptions } from '../model/model';
 import { Line, rejectAborted, type Waiting } from './line';
 
 /** A pass that a request asks for. */
@@ -9,6 +9,8 @@ export interface AskedPass {
   readonly context: Context;
   /** f32 `[rows, tokens, width]`: what the context was made of. */
   readonly embeddings: Float32Array;
+  readonly addition?: Addition;
+  readonly options?: PredictOptions;
   /** f32 of `shape`, or `[rows, ...shape]` where each row has its own. */
   readonly latents: Float32Array;
   readonly shape: PlanesShape;
@@ -134,7 +136,7 @@ export class JointPasses {
     if (known) return known.context;
     const rows = members.reduce((sum, member) => sum + member.rows, 0);
     const embeddings = concatenated(asks.map((ask) => ask.embeddings));
-    const context = await this.model_.createContext(embeddings, rows, signal);
+    const context = await this.model_.createContext(embeddings, rows, signal, jointAddition(asks));
     this.contexts_.set(key, { members, context });
     if (this.contexts_.size > contextLimit) {
       const [oldest, unused] = this.contexts_.entries().next().value!;
@@ -154,6 +156,16 @@ export class JointPasses {
 
 function keyOf({ shape, timestep, embeddings, context, priority, options = {} }: AskedPass): string {
   return `${shape} ${timestep} ${embeddings.length / context.rows} ${priority} ${JSON.stringify(options)}`;
+}
+
+/** That of all rows; null for a UNet that takes none. */
+function jointAddition(asks: readonly AskedPass[]): Addition | null {
+  const additions = asks.flatMap(({ addition }) => addition ?? []);
+  if (additions.length === 0) return null;
+  return {
+    pooled: concatenated(additions.map(({ pooled }) => pooled)),
+    sizeNumbers: concatenated(additions.map(({ sizeNumbers }) => sizeNumbers)),
+  };
 }
 
 /** The latents as each row sees them. */

@@ -5,11 +5,13 @@ import type { Direction } from './direction';
 import { composedGuidance, perturbedGuidance, rescaledGuidance, type WeightedPrediction } from './guidance';
 import { concatenated } from './joint-passes';
 import type { Evaluation, Predicted } from './sample';
+import type { SizeRequest } from './size-conditioning';
 
 export interface NetworkRequest {
   /** f32 latents `[N, C, H, W]`: the pictures of the first prompt, then those of the second ... */
   readonly latentShape: PlanesShape;
   readonly clipSkip: number;
+  readonly sizes: SizeRequest;
   readonly steps: number;
   readonly priority?: number;
   readonly signal?: AbortSignal;
@@ -36,7 +38,11 @@ export class GuidedNetwork {
     const direction = this.direction_();
     const [low, high] = direction.guidanceInterval ?? [0, Number.POSITIVE_INFINITY];
     const isGuided = sigma >= low && sigma <= high;
-    const scale = isGuided ? direction.cfgScale : 1;
+    const cfgScale = isGuided ? direction.cfgScale : 1;
+    // A UNet that was distilled with guidance takes the scale itself.
+    const { takesGuidance } = this.studio_.model.info.unet!;
+    const scale = takesGuidance ? 1 : cfgScale;
+    const options = takesGuidance ? { guidance: cfgScale } : undefined;
     const conditioning = this.conditioningFor(direction);
     const passes = await conditioning.passes(step, (prompt) => {
       const [weight, ...others] = conditioning.weights(prompt);
@@ -48,12 +54,12 @@ export class GuidedNetwork {
     const guided = new Float32Array(x.length);
     const unconditional = new Float32Array(x.length);
     const { cfgRescale, pagScale, pagLayers, pagMethod } = direction;
-    const options = { perturbed: { kind: pagMethod, blocks: pagLayers } };
+    const weakened = { ...options, perturbed: { kind: pagMethod, blocks: pagLayers } };
     // The same passes without the negative prompts.
     const weaker = isGuided && pagScale > 0 ? await conditioning.passes(step, () => false) : [];
     for (const [i, pass] of passes.entries()) {
-      const rows = rowsIn(await this.evaluate(pass, x, pictures, timestep), size);
-      const perturbed = weaker[i] && rowsIn(await this.evaluate(weaker[i], x, pictures, timestep, options), size);
+      const rows = rowsIn(await this.evaluate(pass, x, pictures, timestep, options), size);
+      const perturbed = weaker[i] && rowsIn(await this.evaluate(weaker[i], x, pictures, timestep, weakened), size);
       for (const asked of pass.prompts) {
         const { conds, plain, ...predicted } = guide(asked, rows, scale);
         if (perturbed) {
@@ -80,20 +86,22 @@ export class GuidedNetwork {
       return this.conditioning_;
     }
     this.dispose();
-    const { steps, clipSkip, signal } = this.request_;
+    const [, , height, width] = this.request_.latentShape;
+    const { downscale } = this.studio_.model.info.vae!;
+    const pixels = { width: width * downscale, height: height * downscale };
     this.conditionedOn_ = { prompts, negativePrompts };
-    this.conditioning_ = new Conditioning(this.studio_, direction, steps, clipSkip, signal);
+    this.conditioning_ = new Conditioning(this.studio_, direction, { ...this.request_, pixels });
     return this.conditioning_;
   }
 
   /** One pass of the UNet -> f32 `[rows, pictures, C, H, W]`. */
   private evaluate(
-    { prompts, context, embeddings }: Pass,
+    { prompts, ...pass }: Pass,
     x: Float32Array,
     pictures: number,
     timestep: number,
-    options?: PredictOptions,
-  ) {
+    options: PredictOptions | undefined,
+  ): Promise<Float32Array> {
     const { latentShape, priority, signal } = this.request_;
     const [count, channels, height, width] = latentShape;
     const size = (x.length / count) * pictures;
@@ -104,8 +112,7 @@ export class GuidedNetwork {
     const seen = prompts.length === 1 ? latents(prompts[0].prompt) : concatenated(prompts.flatMap(rowsOf));
     const extraChannels = this.extra_ ? this.extra_.length / (height * width) : 0;
     const shape = [pictures, channels + extraChannels, height, width] as const;
-    const asked = { context, embeddings, latents: seen, shape, timestep, priority, signal, options };
-    return this.studio_.passes.predict(asked);
+    return this.studio_.passes.predict({ ...pass, latents: seen, shape, timestep, options, priority, signal });
   }
 
   private withExtra(x: Float32Array, pictures: number): Float32Array {

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { DiffusionError } from '../errors';
 import type { Image } from '../image/image';
 import { assetPath } from '../model/assets';
-import { Model, type ModelInfo, type ModelOptions } from '../model/model';
+import { type EncodedText, Model, type ModelInfo, type ModelOptions } from '../model/model';
 import { ClipTokenizer } from '../prompt/clip-tokenizer';
 import { EmbeddingCache } from '../prompt/embedding-cache';
 import { loadClipVocabulary, vocabularyFromMerges } from '../prompt/vocabulary';
@@ -25,6 +25,7 @@ import { parseRequest, type ResolvedRequest, type Txt2ImgRequest } from './reque
 import { type AnyRequest, type ResumeOptions, Run, readRun } from './run';
 import { lastStep } from './sample';
 import { isInpainting } from './source';
+import { encodersOf, type TextEncoder } from './text-encoders';
 import { isUnconditional, UnconditionalPipeline } from './unconditional';
 
 export type PipelineOptions = ModelOptions;
@@ -60,19 +61,12 @@ export class Pipeline {
           `${file}: this model is unconditional and takes no prompt: load it with Pipeline.unconditional()`,
         );
       }
-      const missing = Object.entries(model.info.components).filter(([, there]) => !there);
-      if (missing.length > 0) {
-        const names = missing.map(([name]) => name).join(', ');
-        throw new DiffusionError(
-          'MISSING_COMPONENT',
-          `${file}: a pipeline needs text encoder, UNet and VAE; missing: ${names}`,
-        );
-      }
+      checkParts(file, model.info);
       checkChannels(file, model.info);
       const modelName = path.basename(file, path.extname(file));
-      const tokenizer = createTokenizer(model.info);
-      const [embeddings, passes] = [new EmbeddingCache<Float32Array>(), new JointPasses(model)];
-      return new Pipeline(model, { model, tokenizer, modelName, embeddings, passes });
+      const encoders = createEncoders(file, model.info);
+      const [embeddings, passes] = [new EmbeddingCache<readonly EncodedText[]>(), new JointPasses(model)];
+      return new Pipeline(model, { model, encoders, modelName, embeddings, passes });
     } catch (error) {
       await model.dispose();
       throw error;
@@ -94,8 +88,9 @@ export class Pipeline {
     return this.model.info;
   }
 
+  /** That of the first text encoder. */
   get tokenizer(): ClipTokenizer {
-    return this.studio_.tokenizer;
+    return this.studio_.encoders[0].tokenizer;
   }
 
   /**
@@ -186,6 +181,24 @@ export class Pipeline {
   }
 }
 
+/** Throws `MISSING_COMPONENT` with what the model was recognised as, and what it lacks. */
+function checkParts(file: string, { title, components, unet, textEncoder2 }: ModelInfo): void {
+  // The refiner reads its one encoder alone.
+  const isSecondAlone = unet?.addition !== undefined && unet.contextWidth === textEncoder2?.width;
+  const wanted: [name: string, isThere: boolean][] = [
+    ['unet', components.unet],
+    ['vae', components.vae],
+    ['textEncoder', components.textEncoder || isSecondAlone],
+    ['textEncoder2', components.textEncoder2 || unet?.addition === undefined],
+  ];
+  const missing = wanted.filter(([, isThere]) => !isThere).map(([name]) => name);
+  if (missing.length === 0) return;
+  throw new DiffusionError(
+    'MISSING_COMPONENT',
+    `${file}: recognised as ${title}; a pipeline needs text encoders, UNet and VAE; missing: ${missing.join(', ')}`,
+  );
+}
+
 function checkChannels(file: string, info: ModelInfo): void {
   const [unet, latents] = [info.unet!, info.vae!.latentChannels];
   if (unet.outChannels === latents && (unet.inChannels === latents || isInpainting(info))) return;
@@ -196,15 +209,32 @@ function checkChannels(file: string, info: ModelInfo): void {
   );
 }
 
-function createTokenizer(info: ModelInfo): ClipTokenizer {
+function createEncoders(file: string, info: ModelInfo): TextEncoder[] {
+  const numbers = encodersOf(info);
+  const width = (number: 1 | 2) => (number === 1 ? info.textEncoder : info.textEncoder2)?.width ?? 0;
+  const sum = numbers.reduce((total, number) => total + width(number), 0);
+  if (sum !== info.unet?.contextWidth) {
+    const got = [info.textEncoder?.width, info.textEncoder2?.width]
+      .filter((value) => value !== undefined)
+      .join(' and ');
+    throw new DiffusionError(
+      'UNKNOWN_ARCHITECTURE',
+      `${file}: expected text encoders for a UNet that reads text of width ${info.unet?.contextWidth}, got ${got}`,
+    );
+  }
+  return numbers.map((number) => ({ number, tokenizer: createTokenizer(info, number) }));
+}
+
+function createTokenizer(info: ModelInfo, number: 1 | 2): ClipTokenizer {
   const vocabulary = info.merges === '' ? loadClipVocabulary() : vocabularyFromMerges(info.merges);
-  const size = info.textEncoder?.vocabularySize;
+  const encoder = number === 1 ? info.textEncoder : info.textEncoder2;
+  const size = encoder?.vocabularySize;
   if (vocabulary.tokens.length !== size) {
     throw new DiffusionError(
       'INVALID_VOCABULARY',
       `the text encoder has ${size} tokens, but its vocabulary has ${vocabulary.tokens.length}`,
     );
   }
-  const padToken = info.padToken === 'zero' ? 0 : undefined;
-  return new ClipTokenizer(vocabulary, { padToken, contextLength: info.textEncoder?.contextLength });
+  const padToken = number === 2 || info.padToken === 'zero' ? 0 : undefined;
+  return new ClipTokenizer(vocabulary, { padToken, contextLength: encoder?.contextLength });
 }

@@ -10,15 +10,19 @@ import {
   type StepEvent,
   samplingOptions,
 } from './sampling-request';
+import { parseSizes, type SizeRequest, sizeOptions } from './size-conditioning';
 import type { Source } from './source';
 
 /** What every request with a prompt may say. Everything but the prompt has a default; a model file may bring its own. */
-export interface TextRequest extends Omit<SamplingRequest, 'onStep'> {
+export interface TextRequest extends Omit<SamplingRequest, 'onStep'>, SizeRequest {
   /** What to draw, in the syntax of docs/guides/prompts.md. Of several prompts each has `batchSize` pictures, all in one batch. */
   prompt: string | readonly string[];
   /** What to move away from; one text, or one for each prompt. Default: nothing. */
   negativePrompt?: string | readonly string[];
-  /** Classifier-free guidance (arXiv 2207.12598); 1 turns it off and halves the work. Default 7, and 0.6 with `euler_cfg_pp`. */
+  /**
+   * Classifier-free guidance (arXiv 2207.12598); 1 turns it off and halves the work. Default 7, and 0.6 with `euler_cfg_pp`. A model that
+   * was distilled with guidance takes the scale itself, at no cost: default 8.5 there.
+   */
   cfgScale?: number;
   /** How much of the deviation that guidance adds is taken back, 0 to 1: phi of arXiv 2305.08891. Default 0. */
   cfgRescale?: number;
@@ -33,7 +37,7 @@ export interface TextRequest extends Omit<SamplingRequest, 'onStep'> {
   pagLayers?: readonly string[];
   /** `identity`: each pixel attends to itself alone. `skip`: the transformers are left out (skip-layer guidance). Default `identity`. */
   pagMethod?: Perturbation['kind'];
-  /** A1111's meaning: 1 takes the text encoder's last layer, 2 the one before. Default 1. */
+  /** A1111's meaning: 1 takes the text encoder's last layer, 2 the one before. Default 1, and 2 in Stable Diffusion XL. */
   clipSkip?: number;
   /**
    * Called after each step; a promise is waited for. What it returns changes prompts or guidance from the next step on. What it
@@ -73,6 +77,7 @@ export interface ResolvedHires {
 /** A request with nothing left open. */
 export interface ResolvedRequest extends Omit<ResolvedSampling, 'onStep'>, Direction {
   clipSkip: number;
+  sizes: SizeRequest;
   onStep?: TextRequest['onStep'];
   hires?: ResolvedHires;
   /** The picture that it begins from. */
@@ -81,7 +86,7 @@ export interface ResolvedRequest extends Omit<ResolvedSampling, 'onStep'>, Direc
   maskBlur?: number;
 }
 
-export const textOptions = [...directionOptions, 'clipSkip', ...samplingOptions];
+export const textOptions = [...directionOptions, 'clipSkip', ...samplingOptions, ...sizeOptions];
 
 /** Throws `INVALID_REQUEST` (or `UNKNOWN_SAMPLER`, `UNKNOWN_SCHEDULE`) with the option, what was expected and what came. */
 export function parseRequest(request: Txt2ImgRequest, info: ModelInfo): ResolvedRequest {
@@ -103,6 +108,7 @@ export function parseText(request: TextRequest, info: ModelInfo): ResolvedReques
   return {
     ...direction,
     clipSkip: integer('clipSkip', set.clipSkip, 1, 12),
+    sizes: parseSizes(set, info),
     ...parseSampling(set, geometry, direction.prompts.length),
     onStep,
   };
@@ -147,15 +153,20 @@ export function parseUnconditional(request: SamplingRequest, info: ModelInfo): R
   return parseSampling(set, { multiple: 2 ** (blockChannels.length - 1), factor: 1, channels: inChannels });
 }
 
-/** What the model's family is used to. */
+/** What the model's family is used to, and models that were distilled for few steps (LCM, arXiv 2310.04378). */
 function textDefaults(info: ModelInfo): SamplingDefaults & { cfgScale: number; clipSkip: number } {
   const { type, zeroTerminalSnr } = info.prediction;
-  const side = info.family === 'sd2' && type === 'v_prediction' ? 768 : 512;
+  // The user may know better than a single file which of Stable Diffusion 2's models it is.
+  const isSd2 = info.family === 'sd2' && info.unet?.sampleSize === undefined;
+  const side = isSd2 ? (type === 'v_prediction' ? 768 : 512) : (info.pictureSize ?? 512);
+  const takesGuidance = info.unet?.takesGuidance ?? false;
   // Levels that end in pure noise are far from Karras' evenness, and their last one must be a step's (arXiv 2305.08891).
   const schedule = zeroTerminalSnr || type === 'flow' ? 'trailing' : 'karras';
   return {
-    ...{ cfgScale: 7, clipSkip: 1 },
-    ...{ width: side, height: side, steps: 20, sampler: 'dpmpp_2m', schedule },
+    ...{ width: side, height: side, clipSkip: info.unet?.addition ? 2 : 1 },
+    ...(takesGuidance || info.scheduler === 'LCMScheduler'
+      ? { cfgScale: takesGuidance ? 8.5 : 1, steps: 4, sampler: 'lcm', schedule: 'lcm' }
+      : { cfgScale: 7, steps: 20, sampler: 'dpmpp_2m', schedule }),
   };
 }
 

@@ -49,10 +49,19 @@ std::string text(const Napi::Value& value, const char* name) {
     return value.As<Napi::String>().Utf8Value();
 }
 
+std::optional<engine::Addition> addition(const Napi::Value& value) {
+    if (value.IsNull() || value.IsUndefined()) return std::nullopt;
+    if (!value.IsObject()) refuse(value, "addition", "an object or null");
+    const auto object = value.As<Napi::Object>();
+    return engine::Addition{floats(object.Get("pooled"), "pooled"), floats(object.Get("sizeNumbers"), "sizeNumbers")};
+}
+
 engine::PredictOptions predict_options(const Napi::Value& value) {
     engine::PredictOptions options;
     if (value.IsNull() || value.IsUndefined()) return options;
     if (!value.IsObject()) refuse(value, "options", "an object or null");
+    const auto guidance = value.As<Napi::Object>().Get("guidance");
+    if (!guidance.IsUndefined()) options.guidance = number(guidance, "guidance");
     const auto perturbed = value.As<Napi::Object>().Get("perturbed");
     if (perturbed.IsUndefined()) return options;
     if (!perturbed.IsObject()) refuse(perturbed, "perturbed", "an object");
@@ -108,17 +117,21 @@ Napi::Object to_object(Napi::Env env, const engine::ModelInfo& info) {
     components["unet"] = info.unet.has_value();
     components["vae"] = info.vae.has_value();
     components["textEncoder"] = info.text.has_value();
+    components["textEncoder2"] = info.text2.has_value();
     object["components"] = components;
     const auto count = [&](int64_t n) { return Napi::Number::New(env, static_cast<double>(n)); };
-    if (info.text) {
+    const auto describe_text = [&](const models::ClipTextConfig& config) {
         auto text = Napi::Object::New(env);
-        text["layers"] = count(info.text->layers);
-        text["width"] = count(info.text->width);
-        text["heads"] = count(info.text->heads);
-        text["vocabularySize"] = count(info.text->vocabulary);
-        text["contextLength"] = count(info.text->context_length);
-        object["textEncoder"] = text;
-    }
+        text["layers"] = count(config.layers);
+        text["width"] = count(config.width);
+        text["heads"] = count(config.heads);
+        text["vocabularySize"] = count(config.vocabulary);
+        text["contextLength"] = count(config.context_length);
+        if (config.projection_width > 0) text["projectionWidth"] = count(config.projection_width);
+        return text;
+    };
+    if (info.text) object["textEncoder"] = describe_text(*info.text);
+    if (info.text2) object["textEncoder2"] = describe_text(*info.text2);
     if (info.unet) {
         auto unet = Napi::Object::New(env);
         unet["inChannels"] = count(info.unet->in_channels);
@@ -132,6 +145,13 @@ Napi::Object to_object(Napi::Env env, const engine::ModelInfo& info) {
         auto blocks = Napi::Array::New(env);
         for (uint32_t i = 0; i < attending.size(); i++) blocks[i] = attending[i];
         unet["attentionBlocks"] = blocks;
+        if (info.unet->has_addition()) {
+            auto addition = Napi::Object::New(env);
+            addition["pooledWidth"] = count(info.unet->addition.pooled_width);
+            addition["sizeNumbers"] = count(info.unet->addition.size_numbers);
+            unet["addition"] = addition;
+        }
+        unet["takesGuidance"] = info.unet->guidance_width > 0;
         object["unet"] = unet;
     }
     if (info.vae) {
@@ -152,6 +172,10 @@ Napi::Object to_object(Napi::Env env, const engine::ModelInfo& info) {
     if (info.prediction.clip_range > 0) prediction["clipRange"] = info.prediction.clip_range;
     object["prediction"] = prediction;
     object["skippedTextLayers"] = count(info.text ? info.text->skipped_layers : 0);
+    object["title"] = info.title;
+    object["zeroEmptyNegative"] = info.zero_empty_negative;
+    if (info.picture_size > 0) object["pictureSize"] = count(info.picture_size);
+    if (!info.scheduler.empty()) object["scheduler"] = info.scheduler;
     object["padToken"] = info.pad_with_end ? "end" : "zero";
     object["defaults"] = info.defaults;
     object["merges"] = info.merges;

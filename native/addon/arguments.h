@@ -4,6 +4,7 @@
 #include <napi.h>
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -17,7 +18,9 @@ std::vector<int32_t> ints(const Napi::Value& value, const char* name);
 int64_t integer(const Napi::Value& value, const char* name);
 double number(const Napi::Value& value, const char* name);
 std::string text(const Napi::Value& value, const char* name);
-// {perturbed: {kind, blocks}}, or null.
+// {pooled, sizeNumbers}, or nothing for null.
+std::optional<engine::Addition> addition(const Napi::Value& value);
+// {perturbed: {kind, blocks}, guidance}, each optional, or null.
 engine::PredictOptions predict_options(const Napi::Value& value);
 engine::Shape shape(const Napi::Value& value, const char* name);
 // A Cancellation's token, or a fresh one for null.

@@ -81,21 +81,28 @@ Napi::Value ModelWrap::stats(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelWrap::encode_text(const Napi::CallbackInfo& info) {
     auto owner = engine(info.Env());
-    auto stop = token(info[3]);
-    return run_job<Floats>(
+    auto stop = token(info[4]);
+    return run_job<engine::EncodedText>(
         info.Env(), worker_, stop,
         [owner, stop, ids = ints(info[0], "ids"), rows = integer(info[1], "rows"),
-         skip = integer(info[2], "skipLayers")] { return owner->encode_text(ids, rows, skip, *stop); },
-        resolve_floats);
+         skip = integer(info[2], "skipLayers"),
+         encoder = integer(info[3], "encoder")] { return owner->encode_text(ids, rows, skip, encoder, *stop); },
+        [](Napi::Env env, engine::EncodedText& encoded) -> Napi::Value {
+            auto object = Napi::Object::New(env);
+            object["embeddings"] = to_float32_array(env, encoded.embeddings);
+            object["pooled"] = encoded.pooled.empty() ? env.Null() : Napi::Value(to_float32_array(env, encoded.pooled));
+            return object;
+        });
 }
 
 Napi::Value ModelWrap::create_context(const Napi::CallbackInfo& info) {
     auto owner = engine(info.Env());
-    auto stop = token(info[2]);
+    auto stop = token(info[3]);
     return run_job<std::shared_ptr<engine::Context>>(
         info.Env(), worker_, stop,
-        [owner, stop, embeddings = floats(info[0], "embeddings"), rows = integer(info[1], "rows")] {
-            return owner->create_context(embeddings, rows, *stop);
+        [owner, stop, embeddings = floats(info[0], "embeddings"), rows = integer(info[1], "rows"),
+         added = addition(info[2])] {
+            return owner->create_context(embeddings, rows, added ? &*added : nullptr, *stop);
         },
         [owner](Napi::Env env, std::shared_ptr<engine::Context>& context) -> Napi::Value {
             return ContextWrap::create(env, std::move(context), owner);
@@ -131,15 +138,20 @@ Napi::Value ModelWrap::predict_noise(const Napi::CallbackInfo& info) {
         resolve_floats);
 }
 
-Napi::Value ModelWrap::run_picture(const Napi::CallbackInfo& info, const char* name, Picture method) {
+Napi::Value ModelWrap::run_picture(const Napi::CallbackInfo& info, const char* name, PictureMethod method) {
     auto owner = engine(info.Env());
     auto stop = token(info[2]);
-    return run_job<Floats>(
+    return run_job<engine::Picture>(
         info.Env(), worker_, stop,
         [owner, stop, method, planes = floats(info[0], name), size = shape(info[1], "shape")] {
             return ((*owner).*method)(planes, size, *stop);
         },
-        resolve_floats);
+        [](Napi::Env env, engine::Picture& picture) -> Napi::Value {
+            auto object = Napi::Object::New(env);
+            object["values"] = to_float32_array(env, picture.values);
+            object["wasRetried"] = picture.was_retried;
+            return object;
+        });
 }
 
 Napi::Value ModelWrap::decode(const Napi::CallbackInfo& info) {

@@ -62,9 +62,9 @@ class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
     Napi::Value stats(const Napi::CallbackInfo& info);
     Napi::Value dispose(const Napi::CallbackInfo& info);
 
-    using Picture = std::vector<float> (engine::Engine::*)(std::span<const float>, const engine::Shape&,
-                                                           const backend::CancelToken&);
-    Napi::Value run_picture(const Napi::CallbackInfo& info, const char* name, Picture method);
+    using PictureMethod = engine::Picture (engine::Engine::*)(std::span<const float>, const engine::Shape&,
+                                                              const backend::CancelToken&);
+    Napi::Value run_picture(const Napi::CallbackInfo& info, const char* name, PictureMethod method);
     // A Context of `owner`, or null for null.
     static std::shared_ptr<engine::Context> context(const Napi::Value& value,
                                                     const std::shared_ptr<engine::Engine>& owner);

@@ -11,8 +11,8 @@ namespace nd::backend {
 
 namespace {
 
-constexpr size_t kMaxNodes = 16384;  // SD 1.5's UNet has about 1,000
-constexpr size_t kMaxInputs = 256;
+constexpr size_t kMaxNodes = 16384;  // SD 1.5's UNet has about 1,000, XL's 2,500
+constexpr size_t kMaxInputs = 1024;  // XL's UNet has 140 of keys and values alone
 
 ggml_context_ptr metadata_context(size_t tensors, size_t extra) {
     ggml_context_ptr context{ggml_init({tensors * ggml_tensor_overhead() + extra, nullptr, true})};

@@ -28,9 +28,28 @@ struct LoadOptions {
     size_t memory_budget = size_t{1} << 30;  // bytes of compute buffers; above it pictures are decoded in tiles
 };
 
+// What the text encoder makes of texts.
+struct EncodedText {
+    std::vector<float> embeddings;  // [rows, context_length, width]
+    std::vector<float> pooled;      // [rows, projection_width]; empty where the encoder has no projection
+};
+
+// What Stable Diffusion XL's UNet is told of each row beside its text's embeddings.
+struct Addition {
+    std::vector<float> pooled;        // [rows, pooled_width]
+    std::vector<float> size_numbers;  // [rows, 6 or 5]: see models::AdditionConfig
+};
+
 // What a single prediction may say beside its timestep.
 struct PredictOptions {
     models::Perturbation perturbed;
+    std::optional<double> guidance;  // the scale, for a UNet that was distilled with it (arXiv 2310.04378)
+};
+
+// Pixels or latents, and whether their network gave other values than numbers until it was computed in f32.
+struct Picture {
+    std::vector<float> values;
+    bool was_retried = false;
 };
 
 struct Shape {  // of latents or pixels
@@ -43,10 +62,11 @@ struct Context {
     uint64_t id = 0;
     int64_t rows = 0, tokens = 0;
     std::vector<std::vector<float>> keys;  // keys and values in turn, each [rows, 1, tokens, channels]
+    std::vector<float> addition;           // to the timestep's embedding, [rows, time_width]; empty where there is none
 };
 
 // What an unconditional UNet is called with.
-inline const Context kNoContext{0, 1, 0, {}};
+inline const Context kNoContext{0, 1, 0, {}, {}};
 
 using Operations = std::array<double, 3>;
 
@@ -70,43 +90,65 @@ class Engine {
     // Each throws MISSING_COMPONENT where the file lacks the network, INVALID_ARGUMENT for sizes that do not fit it,
     // ABORTED.
 
-    // ids [rows, context_length] -> [rows, context_length, width].
-    std::vector<float> encode_text(std::span<const int32_t> ids, int64_t rows, int64_t skip_layers,
-                                   const CancelToken& token);
-    // embeddings [rows, tokens, context_width].
-    std::shared_ptr<Context> create_context(std::span<const float> embeddings, int64_t rows, const CancelToken& token);
+    // ids [rows, context_length], by the text encoder of that number: 1, or 2 in Stable Diffusion XL.
+    EncodedText encode_text(std::span<const int32_t> ids, int64_t rows, int64_t skip_layers, int64_t encoder,
+                            const CancelToken& token);
+    // embeddings [rows, tokens, context_width]; `addition` is null where the UNet takes none.
+    std::shared_ptr<Context> create_context(std::span<const float> embeddings, int64_t rows, const Addition* addition,
+                                            const CancelToken& token);
     // latents [n, c, h, w], or [context.rows, n, c, h, w] where each row has its own (shape is [n, c, h, w] either way)
     // -> [context.rows, n, output channels, h, w]. An unconditional UNet takes pixels and kNoContext.
     std::vector<float> predict_noise(std::span<const float> latents, const Shape& shape, double timestep,
                                      const Context& context, const PredictOptions& options, const CancelToken& token);
+    // A picture that comes out with other values than numbers is computed again in f32, from weights in f32;
+    // COMPUTE_FAILED where that does not help.
     // latents [n, c, h, w], in the UNet's scale -> pixels in about -1..1 [n, 3, h * f, w * f].
-    std::vector<float> decode(std::span<const float> latents, const Shape& shape, const CancelToken& token);
+    Picture decode(std::span<const float> latents, const Shape& shape, const CancelToken& token);
     // pixels in -1..1 [n, 3, H, W] -> means of the latents, in the UNet's scale [n, c, H / f, W / f].
-    std::vector<float> encode(std::span<const float> pixels, const Shape& shape, const CancelToken& token);
+    Picture encode(std::span<const float> pixels, const Shape& shape, const CancelToken& token);
 
   private:
-    using Network = std::function<ops::Map(ops::Ops&, const ops::Map&)>;
+    struct Vae {
+        std::unique_ptr<weights::WeightStore> own_store;  // null for the model's own
+        std::optional<models::VaeDecoder> decoder;
+        std::optional<models::VaeEncoder> encoder;
+        ops::Formats formats;
+    };
+    struct PictureNetwork {
+        std::string name;
+        std::function<ops::Map(ops::Ops&, const ops::Map&)> forward;
+        ops::Formats formats;
+    };
+    // A network of that VAE, the model's own or the exact one.
+    using ChooseNetwork = std::function<PictureNetwork(const Vae&)>;
 
-    Program& picture_program(const std::string& name, const Shape& shape, const Network& network);
-    Planes run_picture(const std::string& name, const Planes& picture, const Network& network,
-                       const CancelToken& token);
+    Program& picture_program(const Shape& shape, const PictureNetwork& network);
+    Planes run_picture(const Planes& picture, const PictureNetwork& network, const CancelToken& token);
     // Runs a network over a picture whole, or in tiles where the budget asks for them.
-    Planes run_within_budget(const std::string& name, const Planes& picture, TileGeometry geometry,
-                             const Network& network, const CancelToken& token);
+    Planes run_within_budget(const Planes& picture, TileGeometry geometry, const PictureNetwork& network,
+                             const CancelToken& token);
+    Planes run_finite(const Planes& picture, const TileGeometry& geometry, const ChooseNetwork& choose,
+                      bool& was_retried, const CancelToken& token);
+    const Vae& exact_vae(const CancelToken& token);
+    std::vector<float> embed_addition(const Addition& addition, int64_t rows, const CancelToken& token);
+    std::vector<float> pool(const models::ClipText& encoder, int64_t number, std::span<const int32_t> ids, int64_t rows,
+                            std::span<const float> last, const CancelToken& token);
     std::unique_ptr<Program> build_unet(const Shape& shape, const Context& context, const PredictOptions& options);
 
     backend::ThreadPool threads_;
     ModelInfo info_;
     std::unique_ptr<weights::WeightStore> store_;
-    std::optional<models::ClipText> text_;
+    std::optional<models::ClipText> text_, text2_;
     std::optional<models::UNet> unet_;
-    std::optional<models::VaeDecoder> decoder_;
-    std::optional<models::VaeEncoder> encoder_;
+    Vae vae_;
+    std::optional<Vae> exact_vae_;  // in f32, once it was needed
+    int thread_count_;
+    std::string path_;
     size_t budget_;
     ProgramCache programs_;
     Stats stats_;
     Operations picture_operations_{};
-    ops::Formats unet_formats_, vae_formats_;
+    ops::Formats unet_formats_;
     uint64_t next_context_id_ = 1;
 };
 

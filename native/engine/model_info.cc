@@ -1,16 +1,48 @@
 #include "native/engine/model_info.h"
 
 #include "native/error.h"
+#include "native/weights/families.h"
 
 namespace nd::engine {
 
 namespace {
 
-std::string family(const ModelInfo& info) {
-    if (info.unet && info.unet->unconditional()) return "ddpm";
-    if (!info.unet || info.unet->levels.front().channels != 320) return "custom";
-    if (info.unet->context_width == 768) return "sd1";
-    return info.unet->context_width == 1024 ? "sd2" : "custom";
+using nlohmann::json;
+
+void name_family(ModelInfo& info) {
+    info.family = "custom", info.title = "another size of Stable Diffusion's architecture";
+    if (!info.unet) {
+        info.title = "a part of a model";
+        return;
+    }
+    const auto& unet = *info.unet;
+    if (unet.unconditional()) {
+        info.family = "ddpm", info.title = "an unconditional UNet (DDPM)";
+        return;
+    }
+    const auto* family =
+        weights::find_family(unet.levels.front().channels, unet.context_width, unet.addition.size_numbers);
+    if (family) info.family = family->id, info.title = family->title;
+}
+
+// As the configuration has it, else as the family is used to.
+int64_t find_picture_size(const ModelInfo& info, const weights::Family& usual) {
+    const auto& unet = *info.unet;
+    if (unet.unconditional()) return unet.sample_size;
+    if (unet.sample_size > 0) return unet.sample_size * (info.vae ? info.vae->downscale() : 8);
+    // 512-base Stable Diffusion 2 and its inpainting predict epsilon, 768-v does not.
+    const bool small = info.prediction.type != usual.prediction && std::string_view(usual.id) == "sd2";
+    return small ? weights::families().front().picture_size : usual.picture_size;
+}
+
+// A pipeline's own configuration tells; what tells nothing is as diffusers and A1111 have it: zeros in XL, but not in
+// its refiner.
+bool zeroes_empty_negative(const weights::ModelFile& file, const ModelInfo& info) {
+    if (!info.unet || !info.unet->has_addition()) return false;
+    const json& index = file.config().at("model_index");
+    const auto found = index.find("force_zeros_for_empty_prompt");
+    if (found != index.end() && found->is_boolean()) return found->get<bool>();
+    return info.unet->addition.size_numbers == 6;
 }
 
 }  // namespace
@@ -22,14 +54,25 @@ ModelInfo describe(const weights::ModelFile& file) {
     const auto defaults = file.config().find("defaults");
     if (defaults != file.config().end() && defaults->is_object() && !defaults->empty())
         info.defaults = defaults->dump();
-    if (file.has_component("text_encoder.")) info.text = models::detect_clip_text(file);
+    if (file.has_component("text_encoder.")) info.text = models::detect_clip_text(file, "text_encoder");
+    if (file.has_component("text_encoder_2.")) info.text2 = models::detect_clip_text(file, "text_encoder_2");
     if (file.has_component("unet.")) info.unet = models::detect_unet(file);
-    if (file.has_component("vae.")) info.vae = models::detect_vae(file);
-    if (!info.text && !info.unet && !info.vae) {
-        fail("UNKNOWN_ARCHITECTURE", file.path(), ": no text encoder, UNet or VAE of Stable Diffusion 1 or 2 in it");
+    name_family(info);
+    const weights::Family& usual =
+        info.unet ? weights::usual_family(info.unet->levels.front().channels, info.unet->context_width,
+                                          info.unet->addition.size_numbers)
+                  : weights::families().front();
+    if (file.has_component("vae.")) info.vae = models::detect_vae(file, usual.scaling_factor);
+    if (!info.text && !info.text2 && !info.unet && !info.vae) {
+        fail("UNKNOWN_ARCHITECTURE", file.path(), ": no text encoder, UNet or VAE in it of ",
+             weights::supported_families());
     }
     info.prediction = models::detect_prediction(file);
-    info.family = family(info);
+    if (info.unet) info.picture_size = find_picture_size(info, usual);
+    info.zero_empty_negative = zeroes_empty_negative(file, info);
+    const json& scheduler = file.config().at("scheduler");
+    if (const auto name = scheduler.find("_class_name"); name != scheduler.end() && name->is_string())
+        info.scheduler = name->get<std::string>();
     // OpenCLIP fills a prompt's window with token 0, OpenAI's CLIP with end-of-text.
     info.pad_with_end = !info.text || info.text->quick_gelu;
     for (const auto& [name, tensor] : file.tensors()) {

@@ -4,8 +4,9 @@
 
 namespace nd::models {
 
-ClipText::ClipText(const ClipTextConfig& config, weights::WeightStore& store) : config_(config) {
-    const std::string model = "text_encoder.text_model.";
+ClipText::ClipText(const std::string& component, const ClipTextConfig& config, weights::WeightStore& store)
+    : config_(config) {
+    const std::string model = component + ".text_model.";
     const int64_t width = config.width;
     tokens_ = store.table(model + "embeddings.token_embedding.weight", config.vocabulary, width);
     positions_ = store.table(model + "embeddings.position_embedding.weight", config.context_length, width);
@@ -24,12 +25,17 @@ ClipText::ClipText(const ClipTextConfig& config, weights::WeightStore& store) : 
         });
     }
     final_norm_ = norm(store, model + "final_layer_norm", width, config.eps);
+    if (config.projection_width > 0)
+        projection_ = linear(store, component + ".text_projection", width, config.projection_width, false);
 }
 
-ops::Map ClipText::forward(ops::Ops& ops, ggml_tensor* ids, int64_t batch, int64_t skip_layers) const {
+ClipText::Encoded ClipText::forward(ops::Ops& ops, ggml_tensor* ids, int64_t batch, int64_t skip_layers) const {
     const auto act = config_.quick_gelu ? ops::Activation::quick_gelu : ops::Activation::gelu;
+    const size_t last = layers_.size() - static_cast<size_t>(config_.skipped_layers);
+    const size_t wanted = layers_.size() - static_cast<size_t>(skip_layers);
     ops::Map x = ops.embed(ids, batch, tokens_, positions_);
-    for (size_t i = 0; i + static_cast<size_t>(skip_layers) < layers_.size(); i++) {
+    Encoded encoded{x, {}};
+    for (size_t i = 0; i < (projection_.weight ? last : wanted); i++) {
         const Layer& layer = layers_[i];
         const ops::Map y = ops.layer_norm(x, layer.norm1);
         const ops::Map attended = ops.attention(ops.linear(y, layer.q), ops.linear(y, layer.k), ops.linear(y, layer.v),
@@ -37,8 +43,11 @@ ops::Map ClipText::forward(ops::Ops& ops, ggml_tensor* ids, int64_t batch, int64
         x = ops.linear(attended, layer.out, &x);
         const ops::Map hidden = ops.activation(ops.linear(ops.layer_norm(x, layer.norm2), layer.fc1), act);
         x = ops.linear(hidden, layer.fc2, &x);
+        if (i + 1 == wanted) encoded.embeddings = x;
     }
-    return ops.layer_norm(x, final_norm_);
+    if (config_.final_norm) encoded.embeddings = ops.layer_norm(encoded.embeddings, final_norm_);
+    if (projection_.weight) encoded.last = ops.layer_norm(x, final_norm_);
+    return encoded;
 }
 
 }  // namespace nd::models

@@ -1,5 +1,6 @@
 #include "native/models/config.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "native/error.h"
@@ -83,7 +84,7 @@ int64_t count_levels(const ModelFile& file, const std::string& prefix) {
     return levels;
 }
 
-const std::string kUNet = "unet.", kVae = "vae.", kText = "text_encoder.text_model.";
+const std::string kUNet = "unet.", kVae = "vae.";
 
 // The width of the text that a UNet's cross-attentions read; 0 where there are none.
 int64_t context_width(const ModelFile& file) {
@@ -94,14 +95,26 @@ int64_t context_width(const ModelFile& file) {
     return 0;
 }
 
-int64_t attention_blocks(const ModelFile& file, const UNetConfig& unet, const std::string& block) {
-    if (unet.unconditional()) return file.find(block + "attentions.0.to_q.weight") ? 1 : 0;
-    return count(file, block + "attentions.0.transformer_blocks.", ".norm1.weight");
+int64_t attention_blocks(const ModelFile& file, const UNetConfig& unet, const std::string& block, int64_t layer) {
+    const std::string name = block + "attentions." + std::to_string(layer) + ".";
+    if (unet.unconditional()) return file.find(name + "to_q.weight") ? 1 : 0;
+    return count(file, name + "transformer_blocks.", ".norm1.weight");
+}
+
+// Of every residual block of a level: where the first has attention, all have, in some models of different depths.
+std::vector<int64_t> attention_by_layer(const ModelFile& file, const UNetConfig& unet, const std::string& block) {
+    std::vector<int64_t> blocks;
+    const int64_t layers = count(file, block + "resnets.", ".conv1.weight");
+    for (int64_t i = 0; i < layers; i++) {
+        const bool expected = i > 0 && blocks.front() > 0;
+        blocks.push_back(std::max<int64_t>(expected ? 1 : 0, attention_blocks(file, unet, block, i)));
+    }
+    return blocks;
 }
 
 // Heads by level. diffusers' `attention_head_dim` is the channels of a head in unconditional UNets (8 where it is not
-// said, null: one head), but a number of heads in the others; those without a configuration are SD 1 (context 768: 8
-// heads) or SD 2 (context 1024: heads of 64).
+// said, null: one head), but a number of heads in the others; those without a configuration are SD 1 (8 heads), or
+// SD 2 (context 1024) and SD XL, with heads of 64.
 std::vector<int64_t> unet_heads(const ModelFile& file, const json& config, const UNetConfig& unet) {
     if (unet.unconditional()) {
         const auto found = config.find("attention_head_dim");
@@ -117,7 +130,8 @@ std::vector<int64_t> unet_heads(const ModelFile& file, const json& config, const
     if (heads.empty()) heads = per_level(file, config, "attention_head_dim", unet.levels.size());
     if (heads.empty()) {
         for (const auto& level : unet.levels) {
-            heads.push_back(unet.context_width == 1024 ? std::max<int64_t>(1, level.channels / 64) : 8);
+            const bool heads_of_64 = unet.context_width == 1024 || unet.has_addition();
+            heads.push_back(heads_of_64 ? std::max<int64_t>(1, level.channels / 64) : 8);
         }
     }
     return heads;
@@ -143,6 +157,82 @@ void check_block_types(const ModelFile& file, const json& config, const std::str
     }
 }
 
+using Settings = std::vector<std::pair<const char*, json>>;
+
+// Refuses a configuration that asks for another computation than the engine's.
+void check_settings(const ModelFile& file, const json& config, const Settings& computed) {
+    for (const auto& [key, expected] : computed) {
+        const auto found = config.find(key);
+        if (found == config.end() || found->is_null() || *found == expected) continue;
+        fail("UNKNOWN_ARCHITECTURE", file.path(), ": the configuration's ", key, " is ", found->dump(),
+             ", but the engine computes ", expected.dump(), " only");
+    }
+}
+
+// The residual blocks of the middle. In some distilled models there is only one (diffusers' UNetMidBlock2D), or none; a
+// file that tells nothing of it has all but where its levels are those of such a model.
+int64_t detect_mid_layers(const ModelFile& file, const json& config, const UNetConfig& unet) {
+    const std::string middle = kUNet + "mid_block.";
+    if (unet.unconditional()) return 2;
+    if (const auto kind = config.find("mid_block_type"); kind != config.end()) {
+        if (kind->is_null()) return 0;
+        if (*kind == "UNetMidBlock2D") return 1;
+        if (*kind == "UNetMidBlock2DCrossAttn") return 2;
+        fail("UNKNOWN_ARCHITECTURE", file.path(), ": the configuration's mid_block_type is ", kind->dump(),
+             ", but the engine knows UNetMidBlock2DCrossAttn, UNetMidBlock2D and null");
+    }
+    if (!config.empty()) return 2;
+    const bool thin = std::all_of(unet.levels.begin(), unet.levels.end(),
+                                  [](const UNetLevel& level) { return level.down_layers() == 1; });
+    if (thin && !file.has_component(middle)) return 0;
+    const bool one = file.has_component(middle + "resnets.0.") && !file.has_component(middle + "resnets.1.") &&
+                     !file.has_component(middle + "attentions.");
+    return one ? 1 : 2;
+}
+
+// What only the addition embedding's width tells: how many numbers about the size it takes.
+AdditionConfig detect_addition(const ModelFile& file, const json& config, int64_t time_width) {
+    AdditionConfig addition;
+    const std::string name = kUNet + "add_embedding.linear_1.weight";
+    if (!file.has_component(kUNet + "add_embedding.")) return addition;
+    const std::string projection = "text_encoder_2.text_projection.weight";
+    constexpr int64_t kOpenClipBigG = 1280;
+    addition.pooled_width = file.find(projection) ? dimension(file, projection, 2, 0) : kOpenClipBigG;
+    addition.number_width = positive(file, config, "addition_time_embed_dim", 256);
+    const int64_t width = dimension(file, name, 2, 1), numbers = width - addition.pooled_width;
+    addition.size_numbers = numbers / addition.number_width;
+    const bool known = addition.size_numbers == 5 || addition.size_numbers == 6;
+    if (!known || addition.width() != width || dimension(file, name, 2, 0) != time_width) {
+        fail("UNKNOWN_ARCHITECTURE", file.path(), ": ", name, ": expected ", addition.pooled_width,
+             " values of pooled text and 5 or 6 numbers of ", addition.number_width, ", got ", width);
+    }
+    return addition;
+}
+
+void check_conditional(const ModelFile& file, const json& config) {
+    check_settings(file, config,
+                   {{"act_fn", "silu"},
+                    {"addition_embed_type", "text_time"},
+                    {"attention_type", "default"},
+                    {"class_embed_type", nullptr},
+                    {"class_embeddings_concat", false},
+                    {"conv_in_kernel", 3},
+                    {"conv_out_kernel", 3},
+                    {"cross_attention_norm", nullptr},
+                    {"downsample_padding", 1},
+                    {"dual_cross_attention", false},
+                    {"encoder_hid_dim_type", nullptr},
+                    {"mid_block_only_cross_attention", nullptr},
+                    {"mid_block_scale_factor", 1},
+                    {"num_class_embeds", nullptr},
+                    {"only_cross_attention", false},
+                    {"resnet_skip_time_act", false},
+                    {"resnet_time_scale_shift", "default"},
+                    {"time_embedding_act_fn", nullptr},
+                    {"time_embedding_type", "positional"},
+                    {"timestep_post_act", nullptr}});
+}
+
 // What only an unconditional UNet's configuration tells: nothing of it can be read from tensors, so it has to be there.
 void detect_unconditional(const ModelFile& file, const json& config, UNetConfig& unet) {
     const auto kind = value<std::string>(file, config, "_class_name", "nothing");
@@ -154,29 +244,22 @@ void detect_unconditional(const ModelFile& file, const json& config, UNetConfig&
         fail("UNKNOWN_ARCHITECTURE", file.path(), ": expected an unconditional UNet with as many output as input ",
              "channels (no learned variance), got ", unet.in_channels, " and ", unet.out_channels);
     }
-    const std::pair<const char*, json> computed[] = {
-        {"act_fn", "silu"},
-        {"resnet_time_scale_shift", "default"},
-        {"downsample_type", "conv"},
-        {"upsample_type", "conv"},
-        {"time_embedding_type", "positional"},
-        {"mid_block_type", "UNetMidBlock2D"},
-        {"mid_block_scale_factor", 1},
-        {"center_input_sample", false},
-        {"class_embed_type", nullptr},
-        {"num_class_embeds", nullptr},
-        {"attn_norm_num_groups", nullptr},
-    };
-    for (const auto& [key, expected] : computed) {
-        const auto found = config.find(key);
-        if (found == config.end() || found->is_null() || *found == expected) continue;
-        fail("UNKNOWN_ARCHITECTURE", file.path(), ": the configuration's ", key, " is ", found->dump(),
-             ", but the engine computes ", expected.dump(), " only");
-    }
+    check_settings(file, config,
+                   {{"act_fn", "silu"},
+                    {"resnet_time_scale_shift", "default"},
+                    {"downsample_type", "conv"},
+                    {"upsample_type", "conv"},
+                    {"time_embedding_type", "positional"},
+                    {"mid_block_type", "UNetMidBlock2D"},
+                    {"mid_block_scale_factor", 1},
+                    {"center_input_sample", false},
+                    {"class_embed_type", nullptr},
+                    {"num_class_embeds", nullptr},
+                    {"attn_norm_num_groups", nullptr}});
     std::vector<bool> down, up;
     for (const auto& level : unet.levels) {
-        down.push_back(level.down_attention > 0);
-        up.insert(up.begin(), level.up_attention > 0);
+        down.push_back(level.down_attention.front() > 0);
+        up.insert(up.begin(), level.up_attention.front() > 0);
     }
     check_block_types(file, config, "down_block_types", "DownBlock2D", down);
     check_block_types(file, config, "up_block_types", "UpBlock2D", up);
@@ -186,25 +269,25 @@ void detect_unconditional(const ModelFile& file, const json& config, UNetConfig&
              ", but the engine knows 0 and 1");
     }
     unet.pad_bottom_right = padding == 0;  // diffusers pads by (0, 1, 0, 1) then
-    const auto size = config.find("sample_size");
-    if (size != config.end() && size->is_number_integer()) unet.sample_size = positive(file, config, "sample_size", 1);
 }
 
 }  // namespace
 
-ClipTextConfig detect_clip_text(const ModelFile& file) {
-    const json& config = section(file, "text_encoder");
+ClipTextConfig detect_clip_text(const ModelFile& file, const std::string& component) {
+    const json& config = section(file, component.c_str());
+    const std::string model = component + ".text_model.";
     ClipTextConfig text;
-    text.vocabulary = dimension(file, kText + "embeddings.token_embedding.weight", 2, 0);
-    text.width = dimension(file, kText + "embeddings.token_embedding.weight", 2, 1);
-    text.context_length = dimension(file, kText + "embeddings.position_embedding.weight", 2, 0);
-    text.layers = count(file, kText + "encoder.layers.", ".layer_norm1.weight");
-    if (text.layers == 0) fail("MISSING_TENSOR", kText, "encoder.layers.0.layer_norm1.weight is not in ", file.path());
-    text.intermediate = dimension(file, kText + "encoder.layers.0.mlp.fc1.weight", 2, 0);
+    text.vocabulary = dimension(file, model + "embeddings.token_embedding.weight", 2, 0);
+    text.width = dimension(file, model + "embeddings.token_embedding.weight", 2, 1);
+    text.context_length = dimension(file, model + "embeddings.position_embedding.weight", 2, 0);
+    text.layers = count(file, model + "encoder.layers.", ".layer_norm1.weight");
+    if (text.layers == 0) fail("MISSING_TENSOR", model, "encoder.layers.0.layer_norm1.weight is not in ", file.path());
+    text.intermediate = dimension(file, model + "encoder.layers.0.mlp.fc1.weight", 2, 0);
     text.heads = positive(file, config, "num_attention_heads", std::max<int64_t>(1, text.width / 64));
     check_divides(file, "attention heads", text.heads, text.width);
     text.eps = value<float>(file, config, "layer_norm_eps", 1e-5f);
-    const bool open_clip = text.width == 1024;
+    // OpenCLIP's encoders: ViT-H, which Stable Diffusion 2 has, and ViT-bigG, the second one of XL.
+    const bool second = component == "text_encoder_2", open_clip = second || text.width == 1024;
     const auto act = value<std::string>(file, config, "hidden_act", open_clip ? "gelu" : "quick_gelu");
     if (act != "gelu" && act != "quick_gelu") {
         fail("UNKNOWN_ARCHITECTURE", file.path(), ": the text encoder's activation ", act,
@@ -213,22 +296,25 @@ ClipTextConfig detect_clip_text(const ModelFile& file) {
     text.quick_gelu = act == "quick_gelu";
     // A configuration counts the layers that are used; a bare OpenCLIP-H file carries one more than Stable Diffusion 2
     // uses.
-    const int64_t used = positive(file, config, "num_hidden_layers", open_clip && text.layers == 24 ? 23 : text.layers);
+    const int64_t used =
+        positive(file, config, "num_hidden_layers", !second && open_clip && text.layers == 24 ? 23 : text.layers);
     if (used > text.layers) {
         fail("MISSING_TENSOR", file.path(), ": the text encoder should have ", used, " layers, but has ", text.layers);
     }
     text.skipped_layers = text.layers - used;
+    if (second) text.projection_width = dimension(file, component + ".text_projection.weight", 2, 0);
+    text.final_norm = !file.has_component("text_encoder_2.");
     return text;
 }
 
 std::vector<std::string> UNetConfig::attention_blocks() const {
     std::vector<std::string> blocks;
     for (size_t i = 0; i < levels.size(); i++) {
-        if (levels[i].down_attention > 0) blocks.push_back("down." + std::to_string(i));
+        if (levels[i].down_attention.front() > 0) blocks.push_back("down." + std::to_string(i));
     }
     if (mid_attention > 0) blocks.push_back("mid");
     for (size_t i = 0; i < levels.size(); i++) {
-        if (levels[levels.size() - 1 - i].up_attention > 0) blocks.push_back("up." + std::to_string(i));
+        if (levels[levels.size() - 1 - i].up_attention.front() > 0) blocks.push_back("up." + std::to_string(i));
     }
     return blocks;
 }
@@ -250,20 +336,32 @@ UNetConfig detect_unet(const ModelFile& file) {
         const auto up = kUNet + "up_blocks." + std::to_string(levels - 1 - i) + ".";
         UNetLevel level;
         level.channels = dimension(file, down + "resnets.0.conv1.weight", 4, 0);
-        level.down_layers = count(file, down + "resnets.", ".conv1.weight");
-        level.up_layers = count(file, up + "resnets.", ".conv1.weight");
-        level.down_attention = attention_blocks(file, unet, down);
-        level.up_attention = attention_blocks(file, unet, up);
+        level.down_attention = attention_by_layer(file, unet, down);
+        level.up_attention = attention_by_layer(file, unet, up);
+        if (level.up_attention.empty()) file.at(up + "resnets.0.conv1.weight");
         check_divides(file, "groups", unet.groups, level.channels);
         unet.levels.push_back(level);
     }
-    unet.mid_attention = attention_blocks(file, unet, kUNet + "mid_block.");
-    if (unet.unconditional()) detect_unconditional(file, config, unet);
+    unet.addition = detect_addition(file, config, unet.time_width);
+    if (const std::string name = kUNet + "time_embedding.cond_proj.weight"; file.has(name)) {
+        unet.guidance_width = dimension(file, name, 2, 1);
+    }
+    unet.mid_layers = detect_mid_layers(file, config, unet);
+    unet.mid_attention = attention_blocks(file, unet, kUNet + "mid_block.", 0);
+    if (!unet.unconditional()) {
+        unet.mid_attention = unet.mid_layers < 2 ? 0 : std::max<int64_t>(1, unet.mid_attention);
+        check_conditional(file, config);
+    } else {
+        detect_unconditional(file, config, unet);
+    }
+    const auto size = config.find("sample_size");
+    if (size != config.end() && size->is_number_integer()) unet.sample_size = positive(file, config, "sample_size", 1);
     const auto heads = unet_heads(file, config, unet);
     for (size_t i = 0; i < unet.levels.size(); i++) {
         unet.levels[i].heads = heads[i];
-        if (unet.levels[i].down_attention || unet.levels[i].up_attention) {
-            check_divides(file, "attention heads", heads[i], unet.levels[i].channels);
+        const auto& level = unet.levels[i];
+        if (level.down_attention.front() > 0 || level.up_attention.front() > 0) {
+            check_divides(file, "attention heads", heads[i], level.channels);
         }
     }
     unet.mid_heads = heads.back();
@@ -271,13 +369,13 @@ UNetConfig detect_unet(const ModelFile& file) {
     return unet;
 }
 
-VaeConfig detect_vae(const ModelFile& file) {
+VaeConfig detect_vae(const ModelFile& file, float scaling_factor) {
     const json& config = section(file, "vae");
     VaeConfig vae;
     vae.latent_channels = dimension(file, kVae + "decoder.conv_in.weight", 4, 1);
     vae.image_channels = dimension(file, kVae + "decoder.conv_out.weight", 4, 0);
     vae.groups = positive(file, config, "norm_num_groups", 32);
-    vae.scaling_factor = value<float>(file, config, "scaling_factor", 0.18215f);
+    vae.scaling_factor = value<float>(file, config, "scaling_factor", scaling_factor);
     vae.shift_factor = value<float>(file, config, "shift_factor", 0.0f);
     if (!std::isfinite(vae.scaling_factor) || vae.scaling_factor == 0) {
         fail("FILE_INVALID", file.path(), ": the configuration's scaling_factor is ", vae.scaling_factor);
@@ -329,7 +427,9 @@ PredictionConfig detect_prediction(const ModelFile& file) {
     // Without a configuration: SD 2's width means v-prediction (768-v and its descendants), else epsilon; and DDPM's
     // own schedule (arXiv 2006.11239) for an unconditional UNet, Stable Diffusion's for the others.
     const bool has_unet = file.find(kUNet + "conv_in.weight") != nullptr;
-    const bool sd2 = config.empty() && has_unet && context_width(file) == 1024;
+    // The inpainting and depth models of SD 2, which take more channels, come from its base and predict epsilon.
+    const bool sd2 = config.empty() && has_unet && context_width(file) == 1024 &&
+                     dimension(file, kUNet + "conv_in.weight", 4, 1) == 4;
     const bool ddpm = has_unet && context_width(file) == 0;
     prediction.type = prediction_type(file, config, sd2 ? "v_prediction" : "epsilon");
     if (prediction.type == "flow") {

@@ -7,6 +7,14 @@
 
 namespace nd::models {
 
+// silu of what a UNet's residual blocks are told beside their map: the timestep, [1, 1, 1, time_width], or [rows, 1, 1,
+// time_width] where that differs by row of the conditioning. Which of the two is the architecture's, not the number of
+// rows': no row's bytes may depend on others.
+struct TimeEmbedding {
+    ops::Map map;
+    bool by_row = false;
+};
+
 struct ResnetBlock {
     ops::Norm norm1, norm2;
     ops::Conv conv1, conv2;
@@ -25,15 +33,17 @@ struct ResnetBlock {
         return block;
     }
 
-    // `time` is silu of the timestep's embedding [1, 1, 1, time_width], or null in a VAE.
-    ops::Map forward(ops::Ops& ops, const ops::Map& x, const ops::Map* time_embedding) const {
+    // `time_embedding` is null in a VAE.
+    ops::Map forward(ops::Ops& ops, const ops::Map& x, const TimeEmbedding* time_embedding) const {
         const ops::Map skip = shortcut.weight ? ops.conv2d(x, shortcut) : x;
         // In a UNet the way up may still want x.
         ops::Map h = ops.group_norm(x, norm1, true, shortcut.weight && !time_embedding);
-        if (time_embedding) {
+        if (time_embedding && time_embedding->by_row) {
+            h = ops.add_rows(ops.conv2d(h, conv1), ops.linear(time_embedding->map, time), true);
+        } else if (time_embedding) {
             // All pictures of a batch stand at one timestep, so its projection joins the convolution's bias.
             const ops::Map conv_bias{conv1.bias, 1, 1, 1, conv1.out};
-            const ops::Map bias = ops.linear(*time_embedding, time, &conv_bias);
+            const ops::Map bias = ops.linear(time_embedding->map, time, &conv_bias);
             h = ops.conv2d(h, conv1, {}, nullptr, &bias);
         } else {
             h = ops.conv2d(h, conv1);

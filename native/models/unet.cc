@@ -36,9 +36,15 @@ UNet::Layer UNet::declare_layer(weights::WeightStore& store, const std::string& 
 UNet::UNet(const UNetConfig& config, weights::WeightStore& store) : config_(config) {
     const std::string unet = "unet.";
     const auto& levels = config.levels;
-    const int64_t base = levels.front().channels, coarsest = levels.back().channels;
+    const int64_t base = levels.front().channels;
     time1_ = linear(store, unet + "time_embedding.linear_1", base, config.time_width);
     time2_ = linear(store, unet + "time_embedding.linear_2", config.time_width, config.time_width);
+    if (config.guidance_width > 0)
+        guidance_ = linear(store, unet + "time_embedding.cond_proj", config.guidance_width, base, false);
+    if (config.has_addition()) {
+        addition1_ = linear(store, unet + "add_embedding.linear_1", config.addition.width(), config.time_width);
+        addition2_ = linear(store, unet + "add_embedding.linear_2", config.time_width, config.time_width);
+    }
     conv_in_ = conv(store, unet + "conv_in", config.in_channels, base);
 
     std::vector<int64_t> skips{base};  // channels of the maps that the way up takes back
@@ -46,8 +52,9 @@ UNet::UNet(const UNetConfig& config, weights::WeightStore& store) : config_(conf
     for (size_t i = 0; i < levels.size(); i++) {
         const auto block = unet + "down_blocks." + std::to_string(i) + ".";
         Level level;
-        for (int64_t j = 0; j < levels[i].down_layers; j++) {
-            level.layers.push_back(declare_layer(store, block, j, channels, levels[i], levels[i].down_attention));
+        for (int64_t j = 0; j < levels[i].down_layers(); j++) {
+            const int64_t blocks = levels[i].down_attention[static_cast<size_t>(j)];
+            level.layers.push_back(declare_layer(store, block, j, channels, levels[i], blocks));
             channels = levels[i].channels;
             skips.push_back(channels);
         }
@@ -58,21 +65,16 @@ UNet::UNet(const UNetConfig& config, weights::WeightStore& store) : config_(conf
         down_.push_back(std::move(level));
     }
 
-    mid1_ = ResnetBlock::declare(store, unet + "mid_block.resnets.0", coarsest, coarsest, config.time_width,
-                                 config.groups, config.eps);
-    mid_attention_ =
-        declare_attention(store, unet + "mid_block.attentions.0", coarsest, config.mid_heads, config.mid_attention);
-    mid2_ = ResnetBlock::declare(store, unet + "mid_block.resnets.1", coarsest, coarsest, config.time_width,
-                                 config.groups, config.eps);
+    declare_middle(store);
 
     for (size_t i = levels.size(); i-- > 0;) {
         const auto block = unet + "up_blocks." + std::to_string(levels.size() - 1 - i) + ".";
         Level level;
-        for (int64_t j = 0; j < levels[i].up_layers; j++) {
+        for (int64_t j = 0; j < levels[i].up_layers(); j++) {
             if (skips.empty())
                 fail("UNKNOWN_ARCHITECTURE", "the UNet's way up has more layers than its way down left maps");
-            level.layers.push_back(
-                declare_layer(store, block, j, channels + skips.back(), levels[i], levels[i].up_attention));
+            const int64_t blocks = levels[i].up_attention[static_cast<size_t>(j)];
+            level.layers.push_back(declare_layer(store, block, j, channels + skips.back(), levels[i], blocks));
             skips.pop_back();
             channels = levels[i].channels;
         }
@@ -84,18 +86,56 @@ UNet::UNet(const UNetConfig& config, weights::WeightStore& store) : config_(conf
     conv_out_ = conv(store, unet + "conv_out", base, config.out_channels);
 }
 
-std::vector<float> UNet::timestep_embedding(double timestep) const {
-    const int64_t size = config_.levels.front().channels, half = size / 2;
+void UNet::declare_middle(weights::WeightStore& store) {
+    const std::string block = "unet.mid_block.";
+    const int64_t channels = config_.levels.back().channels;
+    for (int64_t i = 0; i < config_.mid_layers; i++) {
+        middle_.push_back(ResnetBlock::declare(store, block + "resnets." + std::to_string(i), channels, channels,
+                                               config_.time_width, config_.groups, config_.eps));
+    }
+    mid_attention_ =
+        declare_attention(store, block + "attentions.0", channels, config_.mid_heads, config_.mid_attention);
+}
+
+namespace {
+
+// Cosines and sines of `value` at frequencies from 1 down to 1 / 10000, the lowest of them `half - freq_shift` away.
+std::vector<float> sinusoidal(double value, int64_t size, bool cosine_first, double freq_shift) {
+    const int64_t half = size / 2;
     std::vector<float> embedding(static_cast<size_t>(size), 0.0f);
     for (int64_t i = 0; i < half; i++) {
         const double frequency =
-            std::exp(-std::log(10000.0) * static_cast<double>(i) / (static_cast<double>(half) - config_.freq_shift));
-        const double angle = timestep * frequency;
-        const int64_t sine = config_.flip_sin_to_cos ? half + i : i, cosine = config_.flip_sin_to_cos ? i : half + i;
+            std::exp(-std::log(10000.0) * static_cast<double>(i) / (static_cast<double>(half) - freq_shift));
+        const double angle = value * frequency;
+        const int64_t sine = cosine_first ? half + i : i, cosine = cosine_first ? i : half + i;
         embedding[static_cast<size_t>(sine)] = static_cast<float>(std::sin(angle));
         embedding[static_cast<size_t>(cosine)] = static_cast<float>(std::cos(angle));
     }
     return embedding;
+}
+
+}  // namespace
+
+std::vector<float> UNet::timestep_embedding(double timestep) const {
+    return sinusoidal(timestep, config_.levels.front().channels, config_.flip_sin_to_cos, config_.freq_shift);
+}
+
+std::vector<float> UNet::guidance_embedding(double scale) const {
+    return sinusoidal(1000 * (scale - 1), config_.guidance_width, false, 1);
+}
+
+std::vector<float> UNet::addition_input(std::span<const float> pooled, std::span<const float> size_numbers) const {
+    std::vector<float> input(pooled.begin(), pooled.end());
+    for (const float number : size_numbers) {
+        const auto embedded =
+            sinusoidal(number, config_.addition.number_width, config_.flip_sin_to_cos, config_.freq_shift);
+        input.insert(input.end(), embedded.begin(), embedded.end());
+    }
+    return input;
+}
+
+ops::Map UNet::addition(ops::Ops& ops, const ops::Map& input) const {
+    return ops.linear(ops.activation(ops.linear(input, addition1_), ops::Activation::silu), addition2_);
 }
 
 std::vector<CrossAttentionKeys> UNet::keys(ops::Ops& ops, const ops::Map& context) const {
@@ -113,11 +153,20 @@ std::vector<CrossAttentionKeys> UNet::keys(ops::Ops& ops, const ops::Map& contex
     return keys;
 }
 
-ops::Map UNet::forward(ops::Ops& ops, const ops::Map& latents, const ops::Map& embedding,
+// Every residual block takes silu of it: applied once.
+TimeEmbedding UNet::embed_time(ops::Ops& ops, const Conditioning& conditioning) const {
+    const ops::Map& timestep = conditioning.timestep;
+    const ops::Map embedding =
+        conditioning.guidance.tensor ? ops.linear(conditioning.guidance, guidance_, &timestep) : timestep;
+    ops::Map time = ops.linear(ops.activation(ops.linear(embedding, time1_), ops::Activation::silu), time2_);
+    const bool by_row = conditioning.addition.tensor != nullptr;
+    if (by_row) time = ops.add_rows(conditioning.addition, time);
+    return {ops.activation(time, ops::Activation::silu), by_row};
+}
+
+ops::Map UNet::forward(ops::Ops& ops, const ops::Map& latents, const Conditioning& conditioning,
                        const std::vector<CrossAttentionKeys>& keys, const Perturbation& perturbed) const {
-    // Every residual block takes silu of the timestep's embedding: applied once.
-    ops::Map time = ops.activation(ops.linear(embedding, time1_), ops::Activation::silu);
-    time = ops.activation(ops.linear(time, time2_), ops::Activation::silu);
+    const TimeEmbedding time = embed_time(ops, conditioning);
 
     const CrossAttentionKeys* next_keys = keys.data();
     const auto apply = [&](const Layer& layer, const ops::Map& x, Perturbation::Kind kind) {
@@ -134,9 +183,9 @@ ops::Map UNet::forward(ops::Ops& ops, const ops::Map& latents, const ops::Map& e
         if (level.resample) skips.push_back(x = ops.conv2d(x, *level.resample, downsampling));
     }
 
-    x = mid1_.forward(ops, x, &time);
+    if (!middle_.empty()) x = middle_.front().forward(ops, x, &time);
     x = mid_attention_.forward(ops, x, next_keys, perturbed.at("mid"));
-    x = mid2_.forward(ops, x, &time);
+    if (middle_.size() > 1) x = middle_.back().forward(ops, x, &time);
 
     for (size_t i = 0; i < up_.size(); i++) {
         const auto& level = up_[i];

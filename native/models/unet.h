@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "native/models/attention_block.h"
@@ -20,14 +21,27 @@ class UNet {
 
     // The sinusoidal embedding of a timestep (arXiv 1706.03762), `levels[0].channels` long.
     std::vector<float> timestep_embedding(double timestep) const;
+    // That of a guidance scale (arXiv 2310.04378, section 4.2, where w is the scale less one), `guidance_width` long.
+    std::vector<float> guidance_embedding(double scale) const;
+    // What the addition embedding of one row takes: its pooled text [pooled_width], then its numbers about the size
+    // [size_numbers], embedded -> [addition.width()].
+    std::vector<float> addition_input(std::span<const float> pooled, std::span<const float> size_numbers) const;
+    // That, for all rows [rows, 1, 1, addition.width()] -> what is added to the timestep's [rows, 1, 1, time_width].
+    ops::Map addition(ops::Ops& ops, const ops::Map& input) const;
 
     // The keys and values of all cross-attentions for a text context [rows, 1, tokens, context_width]; none where the
     // UNet is unconditional.
     std::vector<CrossAttentionKeys> keys(ops::Ops& ops, const ops::Map& context) const;
 
-    // latents [batch, h, w, in_channels], embedding [1, 1, 1, levels[0].channels] -> noise [batch, h, w, out_channels].
-    // `batch` is a multiple of the keys' rows: picture i of conditioning r stands at r * (batch / rows) + i.
-    ops::Map forward(ops::Ops& ops, const ops::Map& latents, const ops::Map& embedding,
+    // What does not change over a picture: the timestep's embedding [1, 1, 1, levels[0].channels]; the guidance scale's
+    // [1, 1, 1, guidance_width] and what addition() gave, each without a tensor where the UNet takes none.
+    struct Conditioning {
+        ops::Map timestep, guidance, addition;
+    };
+
+    // latents [batch, h, w, in_channels] -> noise [batch, h, w, out_channels]. `batch` is a multiple of the rows of
+    // keys and addition: picture i of conditioning r stands at r * (batch / rows) + i.
+    ops::Map forward(ops::Ops& ops, const ops::Map& latents, const Conditioning& conditioning,
                      const std::vector<CrossAttentionKeys>& keys, const Perturbation& perturbed = {}) const;
 
   private:
@@ -50,14 +64,17 @@ class UNet {
 
     Attention declare_attention(weights::WeightStore& store, const std::string& name, int64_t channels, int64_t heads,
                                 int64_t blocks) const;
+    void declare_middle(weights::WeightStore& store);
+    TimeEmbedding embed_time(ops::Ops& ops, const Conditioning& conditioning) const;
     Layer declare_layer(weights::WeightStore& store, const std::string& block, int64_t index, int64_t in,
                         const UNetLevel& level, int64_t attention_blocks) const;
 
     UNetConfig config_;
     ops::Linear time1_, time2_;
+    ops::Linear guidance_, addition1_, addition2_;  // weights null where the UNet takes none
     ops::Conv conv_in_, conv_out_;
-    std::vector<Level> down_, up_;  // both in the order of computation
-    ResnetBlock mid1_, mid2_;
+    std::vector<Level> down_, up_;     // both in the order of computation
+    std::vector<ResnetBlock> middle_;  // none, one, or two around the attention
     Attention mid_attention_;
     ops::Norm norm_out_;
 };

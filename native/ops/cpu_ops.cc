@@ -285,6 +285,23 @@ Map CpuOps::concat(const Map& a, const Map& b) {
     return y;
 }
 
+Map CpuOps::add_rows(const Map& x, const Map& rows, bool last) {
+    using Args = kernels::AddRowsArgs;
+    Args args;
+    args.rows = x.batch * x.pixels(), args.channels = x.channels;
+    args.rows_per_addend = args.rows / rows.batch;
+    ggml_tensor* source = as_numbers(x);
+    const Map y = like(x, graph_.kernel<Args>(
+                              GGML_TYPE_F32, extents(x), {source, as(rows, Format::f32)}, args,
+                              [](Args& bound, const ggml_tensor* dst) {
+                                  bind_rows(bound, dst);
+                                  bound.addends = data(dst->src[1]);
+                              },
+                              kernels::add_rows_tasks, kernels::add_rows_task));
+    if (last) graph_.write_over(y.tensor, source);
+    return open(y, false);
+}
+
 Map CpuOps::embed(ggml_tensor* ids, int64_t batch, ggml_tensor* tokens, ggml_tensor* positions) {
     kernels::EmbedArgs args;
     const int64_t width = tokens->ne[0], length = positions->ne[1];

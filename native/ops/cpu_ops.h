@@ -40,6 +40,7 @@ class CpuOps final : public Ops {
     Map activation(const Map& x, Activation kind) override;
     Map geglu(const Map& x, const Linear& layer) override;
     Map concat(const Map& a, const Map& b) override;
+    Map add_rows(const Map& x, const Map& rows, bool last) override;
     Map embed(ggml_tensor* ids, int64_t batch, ggml_tensor* tokens, ggml_tensor* positions) override;
 
     // Operations of the graph's products, two a multiply-add, by the format of what is multiplied. Convolutions are

@@ -86,6 +86,9 @@ class Ops {
     // y = value * gelu(gate), the halves of a gated layer's x W^T + b (arXiv 2002.05202): out / 2 channels.
     virtual Map geglu(const Map& x, const Linear& layer) = 0;
     virtual Map concat(const Map& a, const Map& b) = 0;
+    // x plus one pixel of `rows` [rows, 1, 1, channels] at all its pixels: x.batch / rows maps that follow each other
+    // take the same one. `last` as in group_norm.
+    virtual Map add_rows(const Map& x, const Map& rows, bool last = false) = 0;
     // Token plus position: ids is int32 [batch * length], positions [length, channels] -> [batch, 1, length, channels].
     virtual Map embed(ggml_tensor* ids, int64_t batch, ggml_tensor* tokens, ggml_tensor* positions) = 0;
 };

@@ -7,6 +7,7 @@
 
 #include "native/error.h"
 #include "native/weights/checks.h"
+#include "native/weights/families.h"
 #include "native/weights/tensor_file.h"
 
 namespace nd::weights {
@@ -20,7 +21,8 @@ struct Component {
 
 constexpr Component kFolders[] = {{"unet", {"diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"}},
                                   {"vae", {"diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"}},
-                                  {"text_encoder", {"model.safetensors", "pytorch_model.bin"}}};
+                                  {"text_encoder", {"model.safetensors", "pytorch_model.bin"}},
+                                  {"text_encoder_2", {"model.safetensors", "pytorch_model.bin"}}};
 
 constexpr size_t kMaxTextBytes = 64u << 20;
 
@@ -103,7 +105,7 @@ std::string read_merges(const std::string& path) {
 }
 
 void refuse_other_families(const std::string& path) {
-    for (const char* part : {"transformer", "text_encoder_2", "prior"}) {
+    for (const char* part : {"transformer", "prior", "text_encoder_3"}) {
         if (!exists(path + "/" + part)) continue;
         std::string kind = "a model of another family";
         if (exists(path + "/model_index.json")) {
@@ -111,8 +113,8 @@ void refuse_other_families(const std::string& path) {
             const auto name = index.find("_class_name");
             if (name != index.end() && name->is_string()) kind = printable(name->get<std::string>());
         }
-        fail("UNKNOWN_ARCHITECTURE", path, ": expected Stable Diffusion 1 or 2, but the folder holds ", part, "/, as ",
-             kind, " does");
+        fail("UNKNOWN_ARCHITECTURE", path, ": expected ", supported_families(), ", but the folder holds ", part,
+             "/, as ", kind, " does");
     }
 }
 
@@ -131,10 +133,9 @@ bool add_bare_unet(DiffusersFolder& folder, const std::string& path) {
 
 DiffusersFolder read_diffusers_folder(const std::string& path) {
     refuse_other_families(path);
-    if (exists(path + "/model_index.json")) read_json(path + "/model_index.json");  // optional, but not damaged
-
     DiffusersFolder folder;
     folder.config = nlohmann::json::object();
+    if (exists(path + "/model_index.json")) folder.config["model_index"] = read_json(path + "/model_index.json");
     bool found = false;
     for (const Component& component : kFolders) {
         const std::string directory = path + "/" + component.folder;
@@ -152,8 +153,12 @@ DiffusersFolder read_diffusers_folder(const std::string& path) {
         folder.config["scheduler"] = read_json(path + scheduler);
         break;
     }
-    const std::string merges = path + "/tokenizer/merges.txt";
-    if (exists(merges)) folder.merges = read_merges(merges);
+    // A refiner has the second tokenizer alone; the two have the same vocabulary.
+    for (const char* merges : {"/tokenizer/merges.txt", "/tokenizer_2/merges.txt"}) {
+        if (!exists(path + merges)) continue;
+        folder.merges = read_merges(path + merges);
+        break;
+    }
     return folder;
 }
 

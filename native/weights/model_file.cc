@@ -21,7 +21,7 @@ constexpr const char* kMergesKey = "node-diffusion.merges";
 
 // Sees to it that every key is there, each an object.
 nlohmann::json complete_config(nlohmann::json config, const std::string& what) {
-    for (const char* key : {"unet", "vae", "text_encoder", "scheduler", "defaults"}) {
+    for (const char* key : {"unet", "vae", "text_encoder", "text_encoder_2", "scheduler", "model_index", "defaults"}) {
         nlohmann::json& part = config[key];
         if (part.is_null()) part = nlohmann::json::object();
         if (!part.is_object())

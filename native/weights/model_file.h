@@ -1,7 +1,8 @@
 // A model on disk, whatever its format: tensors under canonical names, and the configuration that came with them.
 //
-// Canonical names are those of diffusers' and transformers' state dicts behind a component prefix: `unet.`, `vae.` and
-// `text_encoder.`, e.g. `unet.down_blocks.0.resnets.1.conv1.weight`, `text_encoder.text_model.final_layer_norm.bias`.
+// Canonical names are those of diffusers' and transformers' state dicts behind a component prefix: `unet.`, `vae.`,
+// `text_encoder.` and `text_encoder_2.`, e.g. `unet.down_blocks.0.resnets.1.conv1.weight`,
+// `text_encoder.text_model.final_layer_norm.bias`.
 #pragma once
 
 #include <map>
@@ -37,10 +38,11 @@ class ModelFile {
     const TensorSource& at(const std::string& name) const;
     // Whether the file has that tensor, readable or not.
     bool has(const std::string& name) const;
-    bool has_component(const std::string& prefix) const;  // "unet.", "vae.", "text_encoder."
+    bool has_component(const std::string& prefix) const;  // "unet.", "vae.", "text_encoder.", "text_encoder_2."
 
-    // Keys "unet", "vae", "text_encoder", "scheduler" (each as in diffusers' config.json) and "defaults", as far as the
-    // file brings them; every key is there, an empty object where the file brings none.
+    // Keys "unet", "vae", "text_encoder", "text_encoder_2", "scheduler" (each as in diffusers' config.json),
+    // "model_index" (as in diffusers' model_index.json) and "defaults", as far as the file brings them; every key is
+    // there, an empty object where the file brings none.
     const nlohmann::json& config() const { return config_; }
     // The tokenizer's merges, one a line; empty where the file brings none.
     const std::string& merges() const { return merges_; }

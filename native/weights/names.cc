@@ -1,14 +1,17 @@
-// One naming for all files: diffusers' and transformers' state dict names behind `unet.`, `vae.` and `text_encoder.`.
+// One naming for all files: diffusers' and transformers' state dict names behind `unet.`, `vae.`, `text_encoder.` and
+// `text_encoder_2.`.
 #include "native/weights/names.h"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
 #include <optional>
 #include <utility>
 
 #include "native/error.h"
 #include "native/weights/checks.h"
+#include "native/weights/families.h"
 
 namespace nd::weights {
 
@@ -18,8 +21,25 @@ using Pairs = std::vector<std::pair<std::string_view, std::string_view>>;
 
 constexpr std::string_view kUnet = "model.diffusion_model.";
 constexpr std::string_view kVae = "first_stage_model.";
-constexpr std::string_view kClip = "cond_stage_model.transformer.";
-constexpr std::string_view kOpenClip = "cond_stage_model.model.";
+
+// Where a text encoder stands in a file, with whose names, and which one it is here. Stable Diffusion XL's refiner has
+// the second one alone; `cond_stage_model.1.` is stable-diffusion.cpp's.
+struct TextPrefix {
+    std::string_view prefix;
+    bool open_clip;
+    std::string_view component;
+};
+constexpr TextPrefix kTextPrefixes[] = {
+    {"cond_stage_model.transformer.", false, "text_encoder."},
+    {"cond_stage_model.model.", true, "text_encoder."},
+    {"cond_stage_model.1.transformer.", false, "text_encoder_2."},
+    {"cond_stage_model.1.model.", true, "text_encoder_2."},
+    {"conditioner.embedders.0.transformer.", false, "text_encoder."},
+    {"conditioner.embedders.0.model.", true, "text_encoder_2."},
+    {"conditioner.embedders.1.model.", true, "text_encoder_2."},
+    {"text_encoder.", false, "text_encoder."},
+    {"text_encoder_2.", false, "text_encoder_2."},
+};
 
 // Takes `prefix` off the front of `text`; false, and nothing taken, where it does not begin so.
 bool take(std::string_view& text, std::string_view prefix) {
@@ -149,13 +169,17 @@ std::string modern_name(std::string_view name) {
 
 // --- text encoder ----------------------------------------------------------------------------------------------------
 
-// transformers' names, which begin with `text_model.` in some versions and not in others.
-std::string clip_name(std::string_view name) {
+// transformers' names, which begin with `text_model.` in some versions and not in others. Only the second encoder's
+// projection is of use.
+std::vector<CanonicalName> clip(std::string_view name, std::string_view component) {
     take(name, "text_model.");
-    if (name.ends_with("position_ids")) return "";  // 0, 1, 2, ...: a buffer of old versions
+    if (name.ends_with("position_ids")) return {};  // 0, 1, 2, ...: a buffer of old versions
+    const bool projected = component == "text_encoder_2.";
+    if (projected && name == "text_projection.weight") return {{join({component, name})}};
+    if (projected && name == "text_projection") return {{join({component, name, ".weight"}), 0, 1, true}};
     const bool known =
         name.starts_with("embeddings.") || name.starts_with("encoder.") || name.starts_with("final_layer_norm.");
-    return known ? join({"text_encoder.text_model.", name}) : "";
+    return known ? std::vector<CanonicalName>{{join({component, "text_model.", name})}} : std::vector<CanonicalName>{};
 }
 
 std::vector<CanonicalName> split_projection(const std::string& layer, std::string_view kind) {
@@ -167,22 +191,24 @@ std::vector<CanonicalName> split_projection(const std::string& layer, std::strin
     return parts;
 }
 
-std::vector<CanonicalName> open_clip(std::string_view name) {
-    static const Pairs top = {{"token_embedding.weight", "text_encoder.text_model.embeddings.token_embedding.weight"},
-                              {"positional_embedding", "text_encoder.text_model.embeddings.position_embedding.weight"},
-                              {"ln_final.", "text_encoder.text_model.final_layer_norm."}};
+std::vector<CanonicalName> open_clip(std::string_view name, std::string_view component) {
+    static const Pairs top = {{"token_embedding.weight", "embeddings.token_embedding.weight"},
+                              {"positional_embedding", "embeddings.position_embedding.weight"},
+                              {"ln_final.", "final_layer_norm."}};
     static const Pairs inner = {{"ln_1.", "layer_norm1."},
                                 {"ln_2.", "layer_norm2."},
                                 {"attn.out_proj.", "self_attn.out_proj."},
                                 {"mlp.c_fc.", "mlp.fc1."},
                                 {"mlp.c_proj.", "mlp.fc2."}};
+    const std::string model = join({component, "text_model."});
+    if (name.starts_with("text_projection")) return clip(name, component);
     if (!take(name, "transformer.resblocks.")) {
         const std::string renamed = replace_prefix(name, top);
-        return renamed.empty() ? std::vector<CanonicalName>{} : std::vector<CanonicalName>{{renamed}};
+        return renamed.empty() ? std::vector<CanonicalName>{} : std::vector<CanonicalName>{{model + renamed}};
     }
     const std::optional<int> index = take_number(name);
     if (!index) return {};
-    const std::string layer = numbered("text_encoder.text_model.encoder.layers.", *index, ".");
+    const std::string layer = numbered(model + "encoder.layers.", *index, ".");
     if (name == "attn.in_proj_weight") return split_projection(layer, "weight");
     if (name == "attn.in_proj_bias") return split_projection(layer, "bias");
     const std::string renamed = replace_prefix(name, inner);
@@ -197,9 +223,11 @@ bool any_starts_with(const std::vector<std::string>& names, std::string_view pre
 
 // The prefix under which a file of one component alone would stand in a whole model; empty for a whole model.
 std::string find_bare_prefix(const std::vector<std::string>& names) {
-    for (std::string_view prefix : {kUnet, kVae, std::string_view("cond_stage_model."), std::string_view("unet."),
-                                    std::string_view("vae."), std::string_view("text_encoder.")}) {
+    for (std::string_view prefix : {kUnet, kVae, std::string_view("unet."), std::string_view("vae.")}) {
         if (any_starts_with(names, prefix)) return "";
+    }
+    for (const TextPrefix& text : kTextPrefixes) {
+        if (any_starts_with(names, text.prefix)) return "";
     }
     static const Pairs signs = {{"input_blocks.", kUnet},
                                 {"down_blocks.", "unet."},
@@ -209,39 +237,23 @@ std::string find_bare_prefix(const std::vector<std::string>& names) {
                                 {"decoder.up_blocks.", "vae."},
                                 {"text_model.", "text_encoder."},
                                 {"embeddings.token_embedding.", "text_encoder."},
-                                {"transformer.resblocks.", kOpenClip}};
+                                {"transformer.resblocks.", "cond_stage_model.model."}};
     for (const auto& [sign, prefix] : signs) {
         if (any_starts_with(names, sign)) return std::string(prefix);
     }
     return "";
 }
 
-struct Family {
-    std::string_view sign;
-    const char* name;
-};
-
-// Signs of what is not Stable Diffusion 1 or 2, anywhere in a tensor's name.
-constexpr std::array kOtherFamilies = {
-    Family{"conditioner.embedders.", "Stable Diffusion XL"},
-    Family{"diffusion_model.label_emb.", "Stable Diffusion XL"},
-    Family{"add_embedding.linear_1.", "Stable Diffusion XL"},
-    Family{"double_blocks.", "Flux"},
-    Family{"single_transformer_blocks.", "Flux"},
-    Family{"joint_blocks.", "Stable Diffusion 3"},
-    Family{"attn.add_k_proj.", "Stable Diffusion 3"},
-    Family{"time_mixer.", "Stable Video Diffusion"},
-    Family{"lora_unet_", "a LoRA, which changes a model and is none itself"},
-    Family{".lora_A.", "a LoRA, which changes a model and is none itself"},
-    Family{"controlnet_cond_embedding.", "a ControlNet, which guides a model and is none itself"},
-};
-
+// What is recognised and not supported.
 void refuse_other_families(const std::vector<std::string>& names, const std::string& path) {
-    for (const Family& family : kOtherFamilies) {
-        for (const std::string& name : names) {
-            if (name.find(family.sign) == std::string::npos) continue;
-            fail("UNKNOWN_ARCHITECTURE", path, ": expected Stable Diffusion 1 or 2, but the tensor ", printable(name),
-                 " is of ", family.name);
+    for (const Family& family : families()) {
+        if (family.is_supported) continue;
+        for (const std::string_view sign : family.signs) {
+            for (const std::string& name : names) {
+                if (name.find(sign) == std::string::npos) continue;
+                fail("UNKNOWN_ARCHITECTURE", path, ": recognised as ", family.title, " by the tensor ", printable(name),
+                     ", which is not supported; expected ", supported_families());
+            }
         }
     }
 }
@@ -251,8 +263,8 @@ void refuse_other_families(const std::vector<std::string>& names, const std::str
     for (size_t i = 0; i < std::min<size_t>(3, names.size()); ++i) examples += (i ? ", " : "") + printable(names[i]);
     fail("UNKNOWN_ARCHITECTURE", path,
          ": expected tensors of a Stable Diffusion model (model.diffusion_model., first_stage_model., ",
-         "cond_stage_model., unet., vae. or text_encoder.), got ", names.size(), " tensors",
-         examples.empty() ? "" : ", e.g. ", examples);
+         "cond_stage_model., conditioner.embedders., unet., vae., text_encoder. or text_encoder_2.), got ",
+         names.size(), " tensors", examples.empty() ? "" : ", e.g. ", examples);
 }
 
 // Part `part` of `parts` along the outermost dimension, over the same bytes.
@@ -274,6 +286,39 @@ TensorSource slice(const TensorSource& whole, const CanonicalName& target, const
     return part;
 }
 
+// [in, out] as [out, in]: the same values in another order; those of a quantised type become f32.
+TensorSource transposed(const TensorSource& source, const std::string& path) {
+    if (source.shape.size() != 2 || source.shape[1] % ggml_blck_size(source.type) != 0) {
+        fail("FILE_INVALID", path, ": tensor ", printable(source.file_name), ": expected a matrix, got ",
+             shape_text(source.shape));
+    }
+    TensorSource result = source;
+    std::vector<std::byte> values(source.data, source.data + source.size);
+    const auto rows = static_cast<size_t>(source.shape[0]), columns = static_cast<size_t>(source.shape[1]);
+    if (ggml_blck_size(source.type) > 1) {
+        const std::vector<std::byte> blocks = std::move(values);
+        values.resize(rows * columns * sizeof(float));
+        ggml_get_type_traits(source.type)
+            ->to_float(blocks.data(), reinterpret_cast<float*>(values.data()), static_cast<int64_t>(rows * columns));
+        result.type = GGML_TYPE_F32;
+    }
+    const size_t size = ggml_type_size(result.type);
+    std::vector<std::byte> turned(values.size());
+    for (size_t row = 0; row < rows; ++row) {
+        for (size_t column = 0; column < columns; ++column)
+            std::memcpy(&turned[(column * rows + row) * size], &values[(row * columns + column) * size], size);
+    }
+    result.shape = {source.shape[1], source.shape[0]};
+    result.owned = std::make_shared<const std::vector<std::byte>>(std::move(turned));
+    result.data = result.owned->data();
+    result.size = result.owned->size();
+    return result;
+}
+
+TensorSource as_named(const TensorSource& source, const CanonicalName& target, const std::string& path) {
+    return target.transposed ? transposed(source, path) : slice(source, target, path);
+}
+
 }  // namespace
 
 NameMap::NameMap(const std::vector<std::string>& names) : bare_prefix_(find_bare_prefix(names)) {
@@ -284,6 +329,10 @@ NameMap::NameMap(const std::vector<std::string>& names) : bare_prefix_(find_bare
 std::string NameMap::map_unet(std::string_view name) const {
     if (take(name, "time_embed.0.")) return join({"unet.time_embedding.linear_1.", name});
     if (take(name, "time_embed.2.")) return join({"unet.time_embedding.linear_2.", name});
+    if (take(name, "time_embed.cond_proj.")) return join({"unet.time_embedding.cond_proj.", name});
+    if (name.starts_with("time_embedding.cond_proj.")) return join({"unet.", name});  // as diffusers' script leaves it
+    if (take(name, "label_emb.0.0.")) return join({"unet.add_embedding.linear_1.", name});
+    if (take(name, "label_emb.0.2.")) return join({"unet.add_embedding.linear_2.", name});
     if (take(name, "out.0.")) return join({"unet.conv_norm_out.", name});
     if (take(name, "out.2.")) return join({"unet.conv_out.", name});
     if (take(name, "middle_block.")) {
@@ -333,19 +382,17 @@ std::string NameMap::map_vae_stage(std::string_view stage, std::string_view name
 std::vector<CanonicalName> NameMap::map(const std::string& name) const {
     const std::string full = bare_prefix_ + name;
     std::string_view rest = full;
+    for (const TextPrefix& text : kTextPrefixes) {
+        if (take(rest, text.prefix))
+            return text.open_clip ? open_clip(rest, text.component) : clip(rest, text.component);
+    }
     std::string canonical;
     if (take(rest, kUnet)) {
         canonical = map_unet(rest);
     } else if (take(rest, kVae)) {
         canonical = map_vae(rest);
-    } else if (take(rest, kOpenClip)) {
-        return open_clip(rest);
-    } else if (take(rest, kClip)) {
-        canonical = clip_name(rest);
     } else if (rest.starts_with("unet.") || rest.starts_with("vae.")) {
         canonical = modern_name(rest);
-    } else if (take(rest, "text_encoder.")) {
-        canonical = clip_name(rest);
     }
     if (canonical.empty()) return {};
     return {{canonical}};
@@ -363,7 +410,7 @@ FileContents with_canonical_names(FileContents contents, const std::string& path
     renamed.owned = std::move(contents.owned);
     for (const auto& [name, tensor] : contents.tensors) {
         for (const CanonicalName& target : map.map(name))
-            renamed.tensors.emplace(target.name, slice(tensor, target, path));
+            renamed.tensors.emplace(target.name, as_named(tensor, target, path));
     }
     for (const auto& [name, type] : contents.unreadable) {
         for (const CanonicalName& target : map.map(name)) renamed.unreadable.emplace(target.name, type);

@@ -1,9 +1,10 @@
-// One naming for all files: diffusers' and transformers' state dict names behind `unet.`, `vae.` and `text_encoder.`.
+// One naming for all files: diffusers' and transformers' state dict names behind `unet.`, `vae.`, `text_encoder.` and
+// `text_encoder_2.`.
 //
 // Understands the single-file names of CompVis' latent-diffusion (`model.diffusion_model.`, `first_stage_model.`,
-// `cond_stage_model.` with CLIP or OpenCLIP inside), diffusers' own names with or without the component's prefix, and
-// the attention names that diffusers' VAE and unconditional UNet had before 0.17 (`query`, `key`, `value`,
-// `proj_attn`).
+// `cond_stage_model.` or Stable Diffusion XL's `conditioner.embedders.` with CLIP or OpenCLIP inside), diffusers' own
+// names with or without the component's prefix, and the attention names that diffusers' VAE and unconditional UNet had
+// before 0.17 (`query`, `key`, `value`, `proj_attn`).
 #pragma once
 
 #include <map>
@@ -15,13 +16,14 @@
 
 namespace nd::weights {
 
-inline constexpr const char* kComponents[] = {"unet.", "vae.", "text_encoder."};
+inline constexpr const char* kComponents[] = {"unet.", "vae.", "text_encoder.", "text_encoder_2."};
 
 // What a tensor of a file is called here: part `part` of `parts` equal parts along its outermost dimension.
 struct CanonicalName {
     std::string name;
     int part = 0;
     int parts = 1;
+    bool transposed = false;  // a matrix that the file has as [in, out]
 };
 
 class NameMap {
@@ -43,8 +45,9 @@ class NameMap {
 };
 
 // `contents` under canonical names, both the tensors and the unreadable ones. Tensors that no component needs are left
-// out. Throws UNKNOWN_ARCHITECTURE where nothing is left, or where the names are those of another family; FILE_INVALID
-// where a joined projection cannot be split. `path` is for messages.
+// out. Throws UNKNOWN_ARCHITECTURE where nothing is left, or where the names are those of a family that is not
+// supported (families.h); FILE_INVALID where a joined projection cannot be split, or a matrix not transposed. `path` is
+// for messages.
 FileContents with_canonical_names(FileContents contents, const std::string& path);
 
 }  // namespace nd::weights

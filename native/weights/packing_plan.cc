@@ -13,11 +13,12 @@ using kernels::Packing;
 // MB there; where eight bits were asked for to save memory, those of its decoder's largest maps, 10 MB.
 constexpr int64_t kMostWeights = 1920 * 640, kMostWeightsBesideInt8 = 512 * 256;
 
-// Where eight bits a value do harm: the first and last convolution, the timestep, and the text, whose embeddings have
-// channels a hundred times as large as the rest.
+// Where eight bits a value do harm: the first and last convolution, the timestep and what joins it, and the text, whose
+// embeddings have channels a hundred times as large as the rest.
 bool bears_int8(const std::string& name) {
     if (!name.starts_with("unet.")) return false;
-    constexpr const char* kExact[] = {".conv_in.", ".conv_out.", "time_emb", ".attn2.to_k.", ".attn2.to_v."};
+    constexpr const char* kExact[] = {".conv_in.",       ".conv_out.",   "time_emb",
+                                      ".add_embedding.", ".attn2.to_k.", ".attn2.to_v."};
     return std::none_of(std::begin(kExact), std::end(kExact),
                         [&](const char* part) { return name.find(part) != std::string::npos; });
 }

@@ -14,10 +14,11 @@ namespace nd::weights {
 
 struct TensorSource {
     ggml_type type = GGML_TYPE_F32;
-    std::vector<int64_t> shape;       // outermost first, as PyTorch prints it
-    const std::byte* data = nullptr;  // of any alignment
-    size_t size = 0;                  // bytes
-    std::string file_name;            // what the file calls it, for messages
+    std::vector<int64_t> shape;                                     // outermost first, as PyTorch prints it
+    const std::byte* data = nullptr;                                // of any alignment
+    size_t size = 0;                                                // bytes
+    std::string file_name;                                          // what the file calls it, for messages
+    std::shared_ptr<const std::vector<std::byte>> owned = nullptr;  // what `data` points to where it is not the file
 };
 
 using TensorMap = std::map<std::string, TensorSource>;

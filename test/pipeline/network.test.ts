@@ -35,7 +35,11 @@ function fakeNetwork(options: Parameters<typeof parseDirection>[0], pictures = 1
   const asked: { rows: number[]; latents: number[]; shape: readonly number[] }[] = [];
   const perturbed: unknown[] = [];
   const model = {
-    encodeText: async (ids: Int32Array) => Float32Array.from(ids, (id) => values[tokenizer.decode([id]).trim()] ?? 0),
+    info: { unet: { takesGuidance: false }, vae: { downscale: 8 } },
+    encodeTextWith: async (_encoder: 1, ids: Int32Array) => ({
+      embeddings: Float32Array.from(ids, (id) => values[tokenizer.decode([id]).trim()] ?? 0),
+      pooled: null,
+    }),
     createContext: async (embeddings: Float32Array, rows: number) => {
       const size = embeddings.length / rows;
       return { rows: Array.from({ length: rows }, (_, i) => embeddings[i * size + 1]), dispose() {} };
@@ -59,9 +63,12 @@ function fakeNetwork(options: Parameters<typeof parseDirection>[0], pictures = 1
     },
     forget() {},
   } as unknown as JointPasses;
-  const studio: TextStudio = { model, tokenizer, embeddings: new EmbeddingCache(), passes };
+  const studio: TextStudio = {
+    ...{ model, encoders: [{ number: 1, tokenizer }] },
+    ...{ embeddings: new EmbeddingCache(), passes },
+  };
   let direction: Direction = parseDirection(options);
-  const request = { latentShape: [pictures, 1, 1, 1] as const, clipSkip: 1, steps: 4 };
+  const request = { latentShape: [pictures, 1, 1, 1] as const, clipSkip: 1, sizes: {}, steps: 4 };
   const network = new GuidedNetwork(studio, request, () => direction, extra);
   const predict = (x: number[], at: { step?: number; sigma?: number; both?: boolean } = {}) =>
     network.predict(Float32Array.from(x), 5, { step: 1, sigma: 1, both: false, ...at });

@@ -26,4 +26,14 @@ void concat_task(const ConcatArgs& args, int64_t task) {
     ND_DISPATCH(concat_task, args, task);
 }
 
+int64_t add_rows_tasks(const AddRowsArgs& args) {
+    expect_values("add_rows", "x", args.x_format);
+    expect_values("add_rows", "y", args.y_format);
+    return tasks_of_rows(args.rows, args.channels);
+}
+
+void add_rows_task(const AddRowsArgs& args, int64_t task) {
+    ND_DISPATCH(add_rows_task, args, task);
+}
+
 }  // namespace nd::kernels

@@ -1,4 +1,4 @@
-// Operations that touch each value once: activations, concatenation of channels.
+// Operations that touch each value once: activations, concatenation of channels, one row added to many.
 #pragma once
 
 #include <cstdint>
@@ -33,5 +33,18 @@ struct ConcatArgs {
 
 int64_t concat_tasks(const ConcatArgs& args);
 void concat_task(const ConcatArgs& args, int64_t task);
+
+// y[row] = x[row] + addends[row / rows_per_addend].
+struct AddRowsArgs {
+    const void* x = nullptr;         // [rows, channels]
+    const float* addends = nullptr;  // [rows / rows_per_addend, channels]
+    void* y = nullptr;               // may be x where their formats are one
+    int64_t rows = 0, channels = 0, rows_per_addend = 1;
+    Format x_format = Format::f32, y_format = Format::f32;  // each f32 or bf16
+};
+
+int64_t add_rows_tasks(const AddRowsArgs& args);
+void add_rows_task(const AddRowsArgs& args, int64_t task);
+void add_rows_reference(const AddRowsArgs& args);
 
 }  // namespace nd::kernels

@@ -14,6 +14,9 @@ void activation_task(const ActivationArgs& args, int64_t task) {
 void concat_task(const ConcatArgs& args, int64_t task) {
     join<F32x8>(args, task);
 }
+void add_rows_task(const AddRowsArgs& args, int64_t task) {
+    add<F32x8>(args, task);
+}
 
 }  // namespace nd::kernels::avx2
 

@@ -1,4 +1,4 @@
-// The activations as their papers define them, in double precision.
+// The activations as their papers define them, and the sum, in double precision.
 #include <cmath>
 #include <vector>
 
@@ -31,6 +31,15 @@ double apply(Activation kind, double x) {
 void activation_reference(const ActivationArgs& args) {
     std::vector<double> x = read_rows_reference(args.x, args.x_format, args.rows, args.channels);
     for (double& value : x) value = apply(args.kind, value);
+    write_rows_reference(x, args.y, args.y_format, args.rows, args.channels);
+}
+
+void add_rows_reference(const AddRowsArgs& args) {
+    std::vector<double> x = read_rows_reference(args.x, args.x_format, args.rows, args.channels);
+    for (int64_t row = 0; row < args.rows; ++row) {
+        const float* addend = args.addends + row / args.rows_per_addend * args.channels;
+        for (int64_t i = 0; i < args.channels; ++i) x[static_cast<size_t>(row * args.channels + i)] += addend[i];
+    }
     write_rows_reference(x, args.y, args.y_format, args.rows, args.channels);
 }
 

@@ -61,4 +61,22 @@ void join(const ConcatArgs& args, int64_t task) {
     args.y_format == Format::f32 ? both(static_cast<float*>(args.y)) : both(static_cast<uint16_t*>(args.y));
 }
 
+template <class V, class X, class Y>
+ND_NOINLINE void add_row(const X* x, const float* addend, Y* y, int64_t n) {
+    write_row<V>(y, n, [=](int64_t c, auto lanes) { return lanes.load(x + c) + lanes.load(addend + c); });
+}
+
+template <class V>
+void add(const AddRowsArgs& args, int64_t task) {
+    const int64_t n = args.channels;
+    with_values(args.x, args.x_format, [&](const auto* x) {
+        const auto to = [&](auto* y) {
+            each_row(args.rows, n, task, [&](int64_t row) {
+                add_row<V>(x + row * n, args.addends + row / args.rows_per_addend * n, y + row * n, n);
+            });
+        };
+        args.y_format == Format::f32 ? to(static_cast<float*>(args.y)) : to(static_cast<uint16_t*>(args.y));
+    });
+}
+
 }  // namespace nd::kernels

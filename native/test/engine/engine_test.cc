@@ -50,9 +50,9 @@ TEST("engine: every network of every fixture, in several shapes and precisions")
         for (const char* precision : {"auto", "q8_0"}) {
             const auto engine = load(name, {precision, 2, size_t{1} << 30});
             const auto& info = engine->info();
-            const auto embeddings = engine->encode_text(std::vector<int32_t>(2 * 77, 1), 2, 0, go);
+            const auto embeddings = engine->encode_text(std::vector<int32_t>(2 * 77, 1), 2, 0, 1, go).embeddings;
             CHECK(all_finite(embeddings), name);
-            const auto context = engine->create_context(embeddings, 2, go);
+            const auto context = engine->create_context(embeddings, 2, nullptr, go);
             const int64_t c = info.unet->in_channels;
             for (const Shape shape : {Shape{1, c, 8, 8}, Shape{3, c, 8, 8}, Shape{1, c, 9, 13}, Shape{1, c, 1, 1}}) {
                 const auto noise = engine->predict_noise(wave(shape.size()), shape, 500, *context, {}, go);
@@ -60,9 +60,9 @@ TEST("engine: every network of every fixture, in several shapes and precisions")
                       shape.height);
             }
             const int64_t latent_channels = info.vae->latent_channels, f = info.vae->downscale();
-            const auto pixels = engine->decode(wave(latent_channels * 15), {1, latent_channels, 3, 5}, go);
+            const auto pixels = engine->decode(wave(latent_channels * 15), {1, latent_channels, 3, 5}, go).values;
             CHECK(all_finite(pixels) && static_cast<int64_t>(pixels.size()) == 3 * 15 * f * f, name);
-            const auto latents = engine->encode(pixels, {1, 3, 3 * f, 5 * f}, go);
+            const auto latents = engine->encode(pixels, {1, 3, 3 * f, 5 * f}, go).values;
             CHECK(all_finite(latents) && static_cast<int64_t>(latents.size()) == latent_channels * 15, name);
         }
     }
@@ -82,7 +82,7 @@ TEST("engine: unconditional UNets take pixels and no context") {
         const Shape odd{1, c, m + 1, m};
         CHECK(code_of([&] { engine->predict_noise(wave(odd.size()), odd, 1, kNoContext, {}, go); }) ==
               "INVALID_ARGUMENT");
-        CHECK(code_of([&] { engine->create_context(wave(77), 1, go); }) == "MISSING_COMPONENT");
+        CHECK(code_of([&] { engine->create_context(wave(77), 1, nullptr, go); }) == "MISSING_COMPONENT");
         CHECK(code_of([&] { engine->decode(wave(odd.size()), odd, go); }) == "MISSING_COMPONENT");
     }
     const auto with_text = load("avatar.safetensors");
@@ -97,10 +97,11 @@ TEST("engine: perturbed attention has graphs of its own, and names of blocks tha
     const auto engine = load("deep.safetensors");
     CHECK(engine->info().unet->attention_blocks() ==
           std::vector<std::string>({"down.1", "down.2", "mid", "up.1", "up.2"}));
-    const auto context = engine->create_context(engine->encode_text(std::vector<int32_t>(77, 1), 1, 0, go), 1, go);
+    const auto embeddings = engine->encode_text(std::vector<int32_t>(77, 1), 1, 0, 1, go).embeddings;
+    const auto context = engine->create_context(embeddings, 1, nullptr, go);
     const Shape shape{1, 4, 16, 16};  // the middle block sees 2 x 2: one pixel alone attends to itself anyway
     const auto predict = [&](Kind kind, std::vector<std::string> blocks) {
-        return engine->predict_noise(wave(shape.size()), shape, 500, *context, {{kind, std::move(blocks)}}, go);
+        return engine->predict_noise(wave(shape.size()), shape, 500, *context, {{kind, std::move(blocks)}, {}}, go);
     };
     const auto plain = predict(Kind::none, {}), identity = predict(Kind::identity, {"mid"});
     const auto skip = predict(Kind::skip, {"mid"}), other = predict(Kind::identity, {"mid", "up.2"});
@@ -115,9 +116,9 @@ TEST("engine: perturbed attention has graphs of its own, and names of blocks tha
 TEST("engine: tiles keep within a small budget, for decoding and encoding") {
     const CancelToken go;
     const auto engine = load("avatar.safetensors", {"auto", 1, 400'000});
-    const auto pixels = engine->decode(wave(4 * 64 * 48), {1, 4, 64, 48}, go);
+    const auto pixels = engine->decode(wave(4 * 64 * 48), {1, 4, 64, 48}, go).values;
     CHECK(all_finite(pixels) && pixels.size() == 3 * 256 * 192);
-    CHECK(all_finite(engine->encode(pixels, {1, 3, 256, 192}, go)));
+    CHECK(all_finite(engine->encode(pixels, {1, 3, 256, 192}, go).values));
 }
 
 TEST("engine: a cancelled call throws ABORTED and the next one works") {
@@ -125,22 +126,22 @@ TEST("engine: a cancelled call throws ABORTED and the next one works") {
     CancelToken stop;
     stop.cancel();
     const auto engine = load("avatar.safetensors");
-    const auto embeddings = engine->encode_text(std::vector<int32_t>(77, 1), 1, 0, go);
-    const auto context = engine->create_context(embeddings, 1, go);
+    const auto embeddings = engine->encode_text(std::vector<int32_t>(77, 1), 1, 0, 1, go).embeddings;
+    const auto context = engine->create_context(embeddings, 1, nullptr, go);
     const Shape shape{1, 4, 8, 8};
     const auto x = wave(shape.size());
     CHECK(code_of([&] { engine->predict_noise(x, shape, 1, *context, {}, stop); }) == "ABORTED");
     CHECK(code_of([&] { engine->decode(x, shape, stop); }) == "ABORTED");
-    CHECK(code_of([&] { engine->encode_text(std::vector<int32_t>(77, 1), 1, 0, stop); }) == "ABORTED");
+    CHECK(code_of([&] { engine->encode_text(std::vector<int32_t>(77, 1), 1, 0, 1, stop); }) == "ABORTED");
     CHECK(all_finite(engine->predict_noise(x, shape, 1, *context, {}, go)));
 }
 
 TEST("engine: sizes that do not fit are INVALID_ARGUMENT") {
     const CancelToken go;
     const auto engine = load("avatar.safetensors");
-    CHECK(code_of([&] { engine->encode_text(std::vector<int32_t>(77, 1 << 20), 1, 0, go); }) == "INVALID_ARGUMENT");
-    CHECK(code_of([&] { engine->encode_text(std::vector<int32_t>(77, 1), 1, 99, go); }) == "INVALID_ARGUMENT");
-    CHECK(code_of([&] { engine->create_context(wave(77), 1, go); }) == "INVALID_ARGUMENT");
+    CHECK(code_of([&] { engine->encode_text(std::vector<int32_t>(77, 1 << 20), 1, 0, 1, go); }) == "INVALID_ARGUMENT");
+    CHECK(code_of([&] { engine->encode_text(std::vector<int32_t>(77, 1), 1, 99, 1, go); }) == "INVALID_ARGUMENT");
+    CHECK(code_of([&] { engine->create_context(wave(77), 1, nullptr, go); }) == "INVALID_ARGUMENT");
     CHECK(code_of([&] { engine->decode(wave(10), {1, 4, 8, 8}, go); }) == "INVALID_ARGUMENT");
     CHECK(code_of([&] { engine->encode(wave(3 * 81), {1, 3, 9, 9}, go); }) == "INVALID_ARGUMENT");
 }
@@ -151,8 +152,8 @@ TEST("engine: one context after another in one program") {
     const Shape shape{1, 4, 8, 8};
     const auto x = wave(shape.size());
     const int64_t width = engine->info().text->width;
-    const auto a = engine->create_context(wave(77 * width), 1, go);
-    const auto b = engine->create_context(std::vector<float>(static_cast<size_t>(77 * width), 0.5f), 1, go);
+    const auto a = engine->create_context(wave(77 * width), 1, nullptr, go);
+    const auto b = engine->create_context(std::vector<float>(static_cast<size_t>(77 * width), 0.5f), 1, nullptr, go);
     const auto first = engine->predict_noise(x, shape, 1, *a, {}, go);
     const auto other = engine->predict_noise(x, shape, 1, *b, {}, go);
     CHECK(first != other);

@@ -1,4 +1,4 @@
-// Activations and concatenation against their definitions.
+// Activations, concatenation and the addition of rows against their definitions.
 #include "native/kernels/pointwise/pointwise.h"
 
 #include "native/test/kernels/formats.h"
@@ -115,6 +115,32 @@ TEST("pointwise: concatenation puts a's channels before b's, in the formats aske
                 }
                 write_rows_reference(both, expected.data(), format(2), rows, a + b);
                 CHECK(y.same(expected) && y.intact(), isa, " ", a, " ", b, " ", formats);
+            }
+        }
+    });
+}
+
+TEST("pointwise: one row is added to as many rows as share it, in the formats asked for") {
+    for_each_isa([](const char* isa) {
+        for (int64_t channels : {1, 5, 16, 37, 320, 1283, 40000}) {
+            for (int64_t share : {1, 35, 70}) {
+                const int64_t rows = channels > 2000 ? 2 : 70, shared = std::min(share, rows);
+                const std::vector<float> addends = normals(rows / shared * channels, 3);
+                for (int formats = 0; formats < 4; ++formats) {
+                    const auto format = [=](int bit) { return formats >> bit & 1 ? Format::bf16 : Format::f32; };
+                    GuardedRows x(format(0), normals(rows * channels, 4), channels);
+                    GuardedRows y(format(1), rows, channels), expected(format(1), rows, channels);
+                    AddRowsArgs args{x.data(), addends.data(), y.data(), rows, channels, shared, format(0), format(1)};
+                    run_tasks(add_rows_tasks(args), add_rows_task, args, true);
+                    args.y = expected.data();
+                    add_rows_reference(args);
+                    const std::string wrong = y.difference(expected, 1e-7);
+                    CHECK(wrong.empty() && y.intact(), isa, " ", channels, " ", shared, " ", formats, ": ", wrong);
+                    if (format(0) != format(1)) continue;
+                    args.y = x.data();
+                    run_tasks(add_rows_tasks(args), add_rows_task, args);
+                    CHECK(x.same(y), isa, " ", channels, " in place");
+                }
             }
         }
     });

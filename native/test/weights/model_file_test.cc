@@ -171,11 +171,10 @@ TEST("model file: diffusers folders that are damaged or of another family") {
     const std::string unet = "unet/diffusion_pytorch_model.safetensors",
                       good = safetensors({zeros("conv_in.weight", {1})});
     CHECK(contains(refused("UNKNOWN_ARCHITECTURE", {{"readme", "x"}}), "unet/"));
-    CHECK(contains(
-        refused("UNKNOWN_ARCHITECTURE", {{unet, good},
-                                         {"text_encoder_2/config.json", "{}"},
-                                         {"model_index.json", R"({"_class_name":"StableDiffusionXLPipeline"})"}}),
-        "XLPipeline"));
+    CHECK(contains(refused("UNKNOWN_ARCHITECTURE", {{unet, good},
+                                                    {"transformer/config.json", "{}"},
+                                                    {"model_index.json", R"({"_class_name":"FluxPipeline"})"}}),
+                   "FluxPipeline"));
     CHECK(contains(refused("FILE_INVALID", {{unet, good}, {"unet/config.json", "{"}}), "config.json"));
     CHECK(contains(refused("FILE_INVALID", {{unet, good}, {"unet/config.json", ""}}), "config.json"));
     CHECK(contains(refused("FILE_INVALID", {{unet, good}, {"model_index.json", "7"}}), "model_index.json"));

@@ -1,6 +1,9 @@
 // The naming tables, by example; and which files are refused for what they are.
 #include "native/weights/names.h"
 
+#include <cmath>
+#include <cstring>
+
 #include "native/test/weights/model_files.h"
 
 using namespace nd::test;
@@ -128,6 +131,53 @@ TEST("names: CLIP and OpenCLIP in a single file") {
     });
 }
 
+TEST("names: Stable Diffusion XL and its refiner in a single file") {
+    const std::string p = "conditioner.embedders.", unet = "model.diffusion_model.";
+    check_table({
+        {p + "0.transformer.text_model.final_layer_norm.bias", "text_encoder.text_model.final_layer_norm.bias"},
+        {p + "0.transformer.text_model.embeddings.position_ids", ""},
+        {p + "1.model.ln_final.bias", "text_encoder_2.text_model.final_layer_norm.bias"},
+        {p + "1.model.transformer.resblocks.31.mlp.c_fc.bias",
+         "text_encoder_2.text_model.encoder.layers.31.mlp.fc1.bias"},
+        {p + "1.model.text_projection", "text_encoder_2.text_projection.weight"},
+        {p + "1.model.logit_scale", ""},
+        {unet + "label_emb.0.0.weight", "unet.add_embedding.linear_1.weight"},
+        {unet + "label_emb.0.2.bias", "unet.add_embedding.linear_2.bias"},
+        {unet + "time_embed.cond_proj.weight", "unet.time_embedding.cond_proj.weight"},
+    });
+    check_table({{p + "0.model.positional_embedding", "text_encoder_2.text_model.embeddings.position_embedding.weight"},
+                 {p + "0.model.text_projection", "text_encoder_2.text_projection.weight"}});
+    check_table({{"text_encoder_2.text_projection.weight", "text_encoder_2.text_projection.weight"},
+                 {"text_encoder_2.text_model.final_layer_norm.bias", "text_encoder_2.text_model.final_layer_norm.bias"},
+                 {"text_encoder.text_projection.weight", ""}});
+    check_table({{"cond_stage_model.1.transformer.text_model.text_projection", "text_encoder_2.text_projection.weight"},
+                 {"cond_stage_model.transformer.text_model.encoder.layers.0.mlp.fc1.bias",
+                  "text_encoder.text_model.encoder.layers.0.mlp.fc1.bias"}});
+}
+
+TEST("names: OpenCLIP's projection of the pooled text is transposed, quantised ones as f32") {
+    const std::string name = "conditioner.embedders.1.model.text_projection";
+    const std::vector<float> values = {1, 2, 3, 4, 5, 6};
+    FileContents contents;
+    contents.tensors[name] = {GGML_TYPE_F32, {3, 2}, reinterpret_cast<const std::byte*>(values.data()), 24, name};
+    const auto turned = [&] { return with_canonical_names(contents, "test").tensors.begin()->second; };
+    const TensorSource f32 = turned();
+    const std::vector<float> expected = {1, 3, 5, 2, 4, 6};
+    CHECK(f32.shape == std::vector<int64_t>({2, 3}) && f32.size == 24);
+    CHECK(std::memcmp(f32.data, expected.data(), 24) == 0);
+
+    const std::vector<float> row(64, 0.5f);
+    std::vector<std::byte> blocks(ggml_row_size(GGML_TYPE_Q8_0, 64));
+    ggml_quantize_chunk(GGML_TYPE_Q8_0, row.data(), blocks.data(), 0, 2, 32, nullptr);
+    contents.tensors[name] = {GGML_TYPE_Q8_0, {2, 32}, blocks.data(), blocks.size(), name};
+    const TensorSource quantised = turned();
+    CHECK(quantised.type == GGML_TYPE_F32 && quantised.shape == std::vector<int64_t>({32, 2}));
+    CHECK(quantised.size == 256 && std::abs(reinterpret_cast<const float*>(quantised.data)[63] - 0.5f) < 0.01f);
+
+    contents.tensors[name] = {GGML_TYPE_F32, {6}, reinterpret_cast<const std::byte*>(values.data()), 24, name};
+    CHECK(contains(THROWN("FILE_INVALID", with_canonical_names(contents, "test")), "expected a matrix"));
+}
+
 TEST("names: OpenCLIP's joined projection becomes three slices of the same bytes") {
     const std::vector<float> values = noise(6 * 2);
     const std::string name = "cond_stage_model.model.transformer.resblocks.0.attn.in_proj_weight";
@@ -154,11 +204,8 @@ TEST("names: other architectures are refused by name") {
     const auto refused = [](const std::vector<std::string>& names) {
         return THROWN("UNKNOWN_ARCHITECTURE", with_canonical_names(contents_of(names), "test"));
     };
-    CHECK(contains(refused({"conditioner.embedders.1.model.ln_final.weight", "model.diffusion_model.out.0.weight"}),
-                   "XL"));
-    CHECK(contains(refused({"model.diffusion_model.label_emb.0.0.weight"}), "XL"));
-    CHECK(contains(refused({"unet.add_embedding.linear_1.weight"}), "XL"));
-    CHECK(contains(refused({"double_blocks.0.img_attn.qkv.weight"}), "Flux"));
+    CHECK(contains(refused({"double_blocks.0.img_attn.qkv.weight"}), "recognised as Flux"));
+    CHECK(contains(refused({"double_blocks.0.img_attn.qkv.weight"}), "expected Stable Diffusion 1, "));
     CHECK(contains(refused({"model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight"}), "Stable Diffusion 3"));
     CHECK(contains(refused({"lora_unet_down_blocks_0.lora_up.weight"}), "LoRA"));
     const std::string message = refused({"layer.0.weight", "layer.1.weight", "layer.2.weight", "layer.3.weight"});

@@ -10,7 +10,6 @@ export interface AskedPass {
   /** f32 `[rows, tokens, width]`: what the context was made of. */
   readonly embeddings: Float32Array;
   readonly addition?: Addition;
-  readonly options?: PredictOptions;
   /** f32 of `shape`, or `[rows, ...shape]` where each row has its own. */
   readonly latents: Float32Array;
   readonly shape: PlanesShape;

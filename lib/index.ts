@@ -41,6 +41,7 @@ export {
   type UnconditionalRequest,
   type UnconditionalResult,
 } from './pipeline/unconditional';
+export type { StageHashes } from './pipeline/witness';
 export { ClipTokenizer, type EncodedPrompt } from './prompt/clip-tokenizer';
 export { loadClipVocabulary, type Vocabulary, vocabularyFromMerges } from './prompt/vocabulary';
 export { batchNoise, type NoiseSource, philoxNoise, type Seed, torchNoise } from './sampling/noise';

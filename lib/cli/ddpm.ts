@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { Pipeline } from '../pipeline/pipeline';
 import type { UnconditionalPipeline, UnconditionalRequest, UnconditionalResult } from '../pipeline/unconditional';
+import type { StageHashes } from '../pipeline/witness';
 import { draw, drawingHelp, drawingOptions, samplingRequest } from './drawing';
 import { numberOption, UsageError } from './usage';
 
@@ -40,11 +41,22 @@ async function drawMany(
   let { seed } = request;
   while (drawn.images.length < count) {
     const batchSize = Math.min(mostAtOnce, count - drawn.images.length);
-    const { images, seeds } = await pipeline.generate({ ...request, seed, batchSize });
+    const { images, seeds, hashes } = await pipeline.generate({ ...request, seed, batchSize });
     drawn.images.push(...images);
     drawn.seeds.push(...seeds);
+    drawn.hashes = joined(drawn.hashes, hashes);
     const last = seeds[batchSize - 1];
     seed = typeof last === 'bigint' ? BigInt.asUintN(64, last + 1n) : (last + 1) % 2 ** 53;
   }
   return drawn;
+}
+
+/** Of several batches, those of the first one first. */
+function joined(first: StageHashes | undefined, second: StageHashes | undefined): StageHashes | undefined {
+  if (!first || !second) return second;
+  const stages = Object.entries(first).map(([stage, hashes]) => [
+    stage,
+    hashes.concat(second[stage as keyof StageHashes]),
+  ]);
+  return Object.fromEntries(stages) as unknown as StageHashes;
 }

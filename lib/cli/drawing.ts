@@ -28,13 +28,16 @@ export const drawingOptions = {
   prediction: { type: 'string' },
   'zero-terminal-snr': { type: 'boolean' },
   'flow-shift': { type: 'string' },
+  deterministic: { type: 'boolean' },
   json: { type: 'boolean', default: false },
   quiet: { type: 'boolean', default: false },
 } as const;
 
+type Flags = 'zero-terminal-snr' | 'deterministic';
+
 /** The options' texts as parseArgs gives them. */
-export type DrawingValues = { output: string; json: boolean; quiet: boolean; 'zero-terminal-snr'?: boolean } & {
-  [name in Exclude<keyof typeof drawingOptions, 'output' | 'json' | 'quiet' | 'zero-terminal-snr'>]?: string;
+export type DrawingValues = { output: string; json: boolean; quiet: boolean } & { [name in Flags]?: boolean } & {
+  [name in Exclude<keyof typeof drawingOptions, 'output' | 'json' | 'quiet' | Flags>]?: string;
 };
 
 export const drawingHelp = `\
@@ -53,6 +56,7 @@ export const drawingHelp = `\
       --prediction NAME      epsilon, v_prediction, x0 or flow, where the model's file does not say
       --zero-terminal-snr    it was trained on levels that end in pure noise
       --flow-shift X         how much a flow's levels are moved up
+      --deterministic        prints a hash of each stage, which tell where two machines part
       --json                 one JSON object on stdout, no progress bar
       --quiet                no progress bar, no summary`;
 
@@ -80,6 +84,7 @@ export function samplingRequest(values: DrawingValues): Omit<SamplingRequest, 'o
     subseedStrength: numberOption('subseed-strength', values['subseed-strength']),
     rng: values.rng as 'philox',
     eta: numberOption('eta', values.eta),
+    deterministic: values.deterministic,
   };
 }
 
@@ -113,6 +118,7 @@ export async function draw<P extends AsyncDisposable>(
     progress.clear();
     if (values.json) printJson(drawn, files, seconds);
     else if (!values.quiet) printSummary(drawn, files, seconds);
+    if (!values.json) printHashes(drawn);
   } finally {
     progress.clear();
   }
@@ -123,15 +129,22 @@ interface Seconds {
   draw: number;
 }
 
-function printJson({ images, seeds, facts }: Drawn, files: string[], seconds: Seconds): void {
+function printJson({ images, seeds, hashes, facts }: Drawn, files: string[], seconds: Seconds): void {
   const { width, height } = images[0];
   const pictures = files.map((file, i) => ({ file, seed: Number(seeds[i]), width, height }));
-  console.log(JSON.stringify({ images: pictures, ...facts, seconds }));
+  console.log(JSON.stringify({ images: pictures, ...facts, hashes, seconds }));
 }
 
 function printSummary({ seeds, warning }: Drawn, files: string[], { load, draw }: Seconds): void {
   if (warning) console.error(warning);
   console.error(`${files.join(', ')}  (seed ${seeds[0]}, ${draw.toFixed(2)} s, loaded in ${load.toFixed(2)} s)`);
+}
+
+/** On stdout, a line each, for diff. */
+function printHashes({ hashes }: Drawn): void {
+  for (const [stage, list] of Object.entries(hashes ?? {})) {
+    for (const [i, hash] of list.entries()) console.log(`${stage} ${i + 1} ${hash}`);
+  }
 }
 
 /** Several pictures become FILE-1.png, FILE-2.png ... */

@@ -23,8 +23,8 @@ export async function img2img(args: string[], signal: AbortSignal): Promise<void
     signal,
   };
   await draw(values, signal, Pipeline.load, async (pipeline, onStep) => {
-    const { images, seeds } = await pipeline.img2img({ ...request, onStep });
-    return { images, seeds, facts: { prompt: request.prompt } };
+    const drawn = await pipeline.img2img({ ...request, onStep });
+    return { ...drawn, facts: { prompt: request.prompt } };
   });
 }
 

@@ -33,7 +33,7 @@ export async function inpaint(args: string[], signal: AbortSignal): Promise<void
     signal,
   };
   await draw(values, signal, Pipeline.load, async (pipeline, onStep) => {
-    const { images, seeds } = await pipeline.inpaint({ ...request, onStep });
-    return { images, seeds, facts: { prompt: request.prompt } };
+    const drawn = await pipeline.inpaint({ ...request, onStep });
+    return { ...drawn, facts: { prompt: request.prompt } };
   });
 }

@@ -63,8 +63,8 @@ export async function txt2img(args: string[], signal: AbortSignal): Promise<void
   });
   const request: Txt2ImgRequest = { ...textRequest(values, positionals), ...(hires && { hires }), signal };
   await draw(values, signal, Pipeline.load, async (pipeline, onStep) => {
-    const { images, seeds } = await pipeline.txt2img({ ...request, onStep });
-    return { images, seeds, facts: { prompt: request.prompt } };
+    const drawn = await pipeline.txt2img({ ...request, onStep });
+    return { ...drawn, facts: { prompt: request.prompt } };
   });
 }
 

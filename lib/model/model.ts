@@ -90,7 +90,7 @@ export class Model {
     const { onProgress = null, signal } = options;
     if (onProgress !== null && typeof onProgress !== 'function') throw invalid('onProgress', 'a function', onProgress);
     let thrown: { error: unknown } | undefined; // by onProgress: ends the loading
-    const addon = isolate ? isolatedAddon : loadAddon();
+    const addon = isolate ? isolatedAddon() : loadAddon();
     const load = (cancellation: NativeCancellation | null) => {
       const report = (fraction: number) => {
         try {

@@ -30,6 +30,11 @@ export function finite(name: string, value: unknown, least: number, most: number
   return value as number;
 }
 
+export function boolean(name: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') refuse(name, 'true or false', value);
+  return value as boolean;
+}
+
 export function text(name: string, value: unknown): string {
   if (typeof value !== 'string') refuse(name, 'a string', value);
   return value as string;

@@ -96,7 +96,7 @@ async function* descend(
   memory: AnswerMemory | undefined,
 ): AsyncGenerator<StepEvent, void, void> {
   const { model } = studio;
-  const { clipSkip, sizes, priority, signal } = request;
+  const { clipSkip, sizes, priority, witness, signal } = request;
   const { downscale } = model.info.vae!;
   const pixelSize = { height: shape[2] * downscale, width: shape[3] * downscale };
 
@@ -122,7 +122,7 @@ async function* descend(
   // 4. Text and network, then noise to latents.
   const latentShape = shape;
   const steps = sigmas.length - 1;
-  const conditions = { latentShape, clipSkip, sizes, steps, priority, signal };
+  const conditions = { latentShape, clipSkip, sizes, steps, priority, witness, signal };
   const network = new GuidedNetwork(studio, conditions, direction, extra);
   try {
     const predict = network.predict.bind(network);

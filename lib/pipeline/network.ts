@@ -1,11 +1,12 @@
 /** The UNet under prompts and guidance: what it predicts at a step, for every picture of a batch. */
-import type { PlanesShape, PredictOptions } from '../model/model';
+import type { Context, PlanesShape, PredictOptions } from '../model/model';
 import { Conditioning, type Pass, type PromptRows, type TextStudio } from './conditioning';
 import type { Direction } from './direction';
 import { composedGuidance, perturbedGuidance, rescaledGuidance, type WeightedPrediction } from './guidance';
 import { concatenated } from './joint-passes';
 import type { Evaluation, Predicted } from './sample';
 import type { SizeRequest } from './size-conditioning';
+import type { Witness } from './witness';
 
 export interface NetworkRequest {
   /** f32 latents `[N, C, H, W]`: the pictures of the first prompt, then those of the second ... */
@@ -14,12 +15,14 @@ export interface NetworkRequest {
   readonly sizes: SizeRequest;
   readonly steps: number;
   readonly priority?: number;
+  readonly witness?: Witness;
   readonly signal?: AbortSignal;
 }
 
 /** Its contexts are native memory: `dispose` it. */
 export class GuidedNetwork {
   private conditioning_: Conditioning | undefined;
+  private readonly seen_ = new WeakSet<Context>(); // by the witness
   private conditionedOn_: Pick<Direction, 'prompts' | 'negativePrompts'> | undefined;
 
   /**
@@ -58,6 +61,7 @@ export class GuidedNetwork {
     // The same passes without the negative prompts.
     const weaker = isGuided && pagScale > 0 ? await conditioning.passes(step, () => false) : [];
     for (const [i, pass] of passes.entries()) {
+      this.bearWitness(pass);
       const rows = rowsIn(await this.evaluate(pass, x, pictures, timestep, options), size);
       const perturbed = weaker[i] && rowsIn(await this.evaluate(weaker[i], x, pictures, timestep, weakened), size);
       for (const asked of pass.prompts) {
@@ -77,6 +81,11 @@ export class GuidedNetwork {
   dispose(): void {
     this.conditioning_?.dispose();
     this.conditioning_ = undefined;
+  }
+
+  private bearWitness({ context, embeddings }: Pass): void {
+    if (!this.seen_.has(context)) this.request_.witness?.see('text', embeddings);
+    this.seen_.add(context);
   }
 
   private conditioningFor(direction: Direction): Conditioning {

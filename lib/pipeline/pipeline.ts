@@ -27,6 +27,7 @@ import { lastStep } from './sample';
 import { isInpainting } from './source';
 import { encodersOf, type TextEncoder } from './text-encoders';
 import { isUnconditional, UnconditionalPipeline } from './unconditional';
+import { type StageHashes, testimony } from './witness';
 
 export type PipelineOptions = ModelOptions;
 
@@ -35,6 +36,8 @@ export interface GenerationResult {
   images: Image[];
   /** The seed of each picture. */
   seeds: Seed[];
+  /** Of a request that is `deterministic`. */
+  hashes?: StageHashes;
 }
 
 /** The model that comes with the package: small avatars from text. */
@@ -177,7 +180,8 @@ export class Pipeline {
         direction = steered(direction, await request.onStep?.(event));
       },
     );
-    return { images: await decodeImages(this.studio_, request, last), seeds: seedsOf(request) };
+    const images = await decodeImages(this.studio_, request, last);
+    return { images, seeds: seedsOf(request), ...testimony(request, images) };
   }
 }
 

@@ -11,6 +11,7 @@ import { pack, unpack } from './packing';
 import { hasLinearPreview, linearPreview } from './preview';
 import type { ResolvedRequest, TextRequest, Txt2ImgRequest } from './request';
 import type { PipelineStep } from './sampling-request';
+import type { StageHashes } from './witness';
 
 /** A request for any task: with a mask it is for inpaint, with an image alone for img2img. */
 export type AnyRequest = Txt2ImgRequest | Img2ImgRequest | InpaintRequest;
@@ -67,6 +68,11 @@ export class Run implements AsyncIterableIterator<PipelineStep, void, void> {
       functions: (['sampler', 'schedule'] as const).filter((name) => typeof this.request_[name] === 'function'),
       direction: directionOf(this.direction_),
     });
+  }
+
+  /** So far, without those of pixels; of a request that is `deterministic`. */
+  get hashes(): StageHashes | undefined {
+    return this.resolved_.witness?.hashes;
   }
 
   next(): Promise<IteratorResult<PipelineStep, void>> {

@@ -43,12 +43,13 @@ export interface Descent {
 /** Yields after each step; ends with the last step's latents. */
 export async function* sampleLatents(
   { prediction }: Pick<ModelInfo, 'prediction'>,
-  request: Pick<ResolvedSampling, 'sampler' | 'eta' | 'signal'>,
+  request: Pick<ResolvedSampling, 'sampler' | 'eta' | 'witness' | 'signal'>,
   network: Network,
   { shape, sigmas, start, noise, kept }: Descent,
   memory?: AnswerMemory,
 ): AsyncGenerator<StepEvent, void, void> {
   const noiseModel = noiseModelOf(prediction);
+  request.witness?.see('start', start);
   let step = 0;
 
   // 1. The network as a denoiser.
@@ -74,6 +75,7 @@ export async function* sampleLatents(
     step++;
     const sigma = sigmas[Math.min(step, sigmas.length - 1)];
     const latents = kept ? keepLatents(x, kept, sigma) : x;
+    request.witness?.see('steps', latents);
     yield { step, steps: sigmas.length - 1, sigma, latents, denoised, shape };
   }
 }

@@ -7,7 +7,8 @@ import { resolveSampler, resolveSchedule } from '../sampling/resolve';
 import type { SamplerName } from '../sampling/samplers/index';
 import type { Schedule, ScheduleName } from '../sampling/schedules';
 import type { Sampler } from '../sampling/types';
-import { finite, integer, oneOf, refuse } from './checks';
+import { boolean, finite, integer, oneOf, refuse } from './checks';
+import { Witness } from './witness';
 
 /** A step that was taken. */
 export interface StepEvent {
@@ -68,6 +69,8 @@ export interface SamplingRequest {
    * them, and the others wait as long as there are such. -100 to 100. Default 0.
    */
   priority?: number;
+  /** Whether the result has `hashes`, which tell where two machines part. Default false; pictures are the same either way. */
+  deterministic?: boolean;
   /** Stops the work, inside a step too; the call then rejects with `ABORTED`. */
   signal?: AbortSignal;
   /** Called after each step; a promise is waited for. What it throws ends the request. */
@@ -78,7 +81,7 @@ export type OnStep = (event: StepEvent) => void | Promise<void>;
 
 export const samplingOptions = [
   ...['width', 'height', 'steps', 'sampler', 'schedule', 'seed', 'subseed', 'subseedStrength', 'rng', 'batchSize'],
-  ...['eta', 'latents', 'priority', 'signal', 'onStep'],
+  ...['eta', 'latents', 'priority', 'deterministic', 'signal', 'onStep'],
 ];
 
 /** A request with nothing left open. */
@@ -100,6 +103,8 @@ export interface ResolvedSampling {
   latents?: Float32Array;
   latentShape: PlanesShape;
   priority: number;
+  /** Where hashes are wanted. */
+  witness?: Witness;
   signal?: AbortSignal;
   onStep?: OnStep;
 }
@@ -154,6 +159,7 @@ export function parseSampling(
     eta: eta === undefined ? undefined : finite('eta', eta, 0, 10),
     latents,
     latentShape,
+    ...(boolean('deterministic', request.deterministic ?? false) ? { witness: new Witness() } : {}),
     priority: finite('priority', request.priority ?? 0, -100, 100),
     signal,
     onStep,

@@ -11,6 +11,7 @@ import { toImages } from './pictures';
 import { parseUnconditional } from './request';
 import { lastStep, noiseModelOf, sampleLatents } from './sample';
 import type { PipelineStep, ResolvedSampling, SamplingRequest, StepEvent } from './sampling-request';
+import { type StageHashes, testimony } from './witness';
 
 /** A request for pictures from noise alone. Sides are multiples of 2 to the power of the UNet's levels less one. */
 export type UnconditionalRequest = SamplingRequest;
@@ -19,6 +20,8 @@ export interface UnconditionalResult {
   images: Image[];
   /** The seed of each picture. */
   seeds: Seed[];
+  /** Of a request that is `deterministic`. */
+  hashes?: StageHashes;
 }
 
 /** The unconditional model that comes with the package: small avatars from noise. */
@@ -78,7 +81,8 @@ export class UnconditionalPipeline {
   async generate(request: UnconditionalRequest = {}): Promise<UnconditionalResult> {
     const resolved = parseUnconditional(request, this.info);
     const { latents } = await lastStep(this.sample(resolved), resolved.onStep);
-    return { images: this.toImages(resolved, latents), seeds: seedsOf(resolved) };
+    const images = this.toImages(resolved, latents);
+    return { images, seeds: seedsOf(resolved), ...testimony(resolved, images) };
   }
 
   /** The same, step by step, as {@link Pipeline.steps}. */

@@ -1,6 +1,6 @@
 /** The addon in a process of its own for each model: the same contract, and a crash is an error. */
 import { DiffusionError } from '../../errors';
-import type { NativeAddon, NativeCancellation, NativeLoadOptions, NativeModel } from '../types';
+import type { NativeAddon } from '../types';
 import { Cancellation, EngineProcess, NotBegun } from './engine-process';
 import { type HandleDescription, mapObjects } from './protocol';
 
@@ -32,28 +32,25 @@ class RemoteObject {
 const handleOf = new WeakMap<object, Handle>();
 const collected = new FinalizationRegistry<Handle>((handle) => handle.engine.forget(handle));
 
-/** What {@link NativeAddon} needs for a model that is loaded in a process of its own. */
-export const isolatedAddon: Pick<NativeAddon, 'Cancellation' | 'load'> = {
-  Cancellation,
-  load(
-    path: string,
-    options: NativeLoadOptions,
-    cancellation: NativeCancellation | null,
-    onProgress: ((fraction: number) => void) | null,
-  ): Promise<NativeModel> {
-    return new IsolatedEngine().load([path, options, cancellation, onProgress]);
-  },
-};
+export type IsolatedAddon = Omit<NativeAddon, 'ggmlVersion' | 'isa'>;
+
+/** An addon for one model, in a process of its own: all its calls go there. The process ends with the model that is loaded. */
+export function isolatedAddon(): IsolatedAddon {
+  const engine = new IsolatedEngine();
+  const get = (_: object, name: string) =>
+    name === 'Cancellation' ? Cancellation : (...args: unknown[]) => engine.callAddon(name, args);
+  return new Proxy({}, { get }) as IsolatedAddon;
+}
 
 /** One model and what is made with it; it lives through its processes. */
 class IsolatedEngine {
   private process_: EngineProcess | undefined;
 
-  async load(args: unknown[]): Promise<NativeModel> {
+  async callAddon(method: string, args: unknown[]): Promise<unknown> {
     try {
-      return (await this.call(null, 'load', args)) as NativeModel;
+      return await this.call(null, method, args);
     } catch (error) {
-      await this.end();
+      if (method === 'load') await this.end();
       throw error;
     }
   }
@@ -65,12 +62,8 @@ class IsolatedEngine {
       const process = this.running();
       const lost = handles.filter((handle) => handle.process !== process);
       try {
-        if (lost.length > 0)
-          await this.remake(
-            lost,
-            process,
-            args.find((arg) => arg instanceof Cancellation),
-          );
+        const cancellation = args.find((arg) => arg instanceof Cancellation);
+        if (lost.length > 0) await this.remake(lost, process, cancellation);
         const birth: Birth = { target, method, args: args.map(withoutCall), handles: [] };
         return mapObjects(await send(process, target, method, args), (description) =>
           this.adopt(description as HandleDescription, birth, process),
@@ -85,18 +78,18 @@ class IsolatedEngine {
   forget(handle: Handle): void {
     handle.isDisposed = true;
     handle.process.release(handle.id);
-    if (handle.birth.target === null) void this.end();
+    if (isModel(handle)) void this.end();
   }
 
   /** Frees an object; the model's end is the process's. Never rejects. */
   private async dispose(proxy: object): Promise<void> {
     const handle = handleOf.get(proxy)!;
     if (handle.isDisposed) return;
-    const { process, birth } = handle;
+    const { process } = handle;
     const freed = process.isAlive ? send(process, proxy, 'dispose', []).catch(() => {}) : undefined;
     handle.isDisposed = true;
     await freed;
-    if (birth.target === null) await this.end();
+    if (isModel(handle)) await this.end();
   }
 
   /** The objects that a call refers to. Throws where one is disposed of, or another model's. */
@@ -164,6 +157,10 @@ class IsolatedEngine {
       return undefined;
     });
   }
+}
+
+function isModel({ birth }: Handle): boolean {
+  return birth.target === null && birth.method === 'load';
 }
 
 /** The call itself, to a process that has all that it refers to. */

@@ -1,0 +1,25 @@
+/** Long loops in slices, between which the event loop has its turn. */
+import { setImmediate } from 'node:timers/promises';
+
+/** Well below what a person or a server notices. */
+const sliceMs = 3;
+
+/** Runs work that yields wherever it may be left for a while. */
+export async function inSlices<T>(work: Generator<void, T, void>): Promise<T> {
+  for (;;) {
+    const end = performance.now() + sliceMs;
+    while (performance.now() < end) {
+      const { done, value } = work.next();
+      if (done) return value as T;
+    }
+    await setImmediate();
+  }
+}
+
+/** The same without leaving it. */
+export function atOnce<T>(work: Generator<void, T, void>): T {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value as T;
+  }
+}

@@ -4,7 +4,7 @@ import { DiffusionError } from '../errors';
 import type { ImageFormat } from './codec';
 import { exifOfJpeg, exifOfWebp, jpegWithExif, webpWithExif } from './containers';
 import { readUserComment, writeUserComment } from './exif';
-import { type Chunk, readChunks, writeChunks } from './png-chunks';
+import { type Chunk, insertChunk, readChunks } from './png-chunks';
 
 const keyword = 'parameters';
 const maxTextBytes = 2 ** 24; // of a text that is stored compressed
@@ -18,8 +18,7 @@ const maxTextBytes = 2 ** 24; // of a text that is stored compressed
 export function withParameters(file: Buffer, format: ImageFormat, text: string, width: number, height: number): Buffer {
   if (format === 'jpeg') return jpegWithExif(file, writeUserComment(text));
   if (format === 'webp') return webpWithExif(file, writeUserComment(text), width, height);
-  const [header, ...rest] = readChunks(file);
-  return writeChunks([header, textChunk(text), ...rest]);
+  return insertChunk(file, textChunk(text));
 }
 
 /**

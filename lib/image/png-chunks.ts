@@ -17,6 +17,13 @@ export function writeChunks(chunks: readonly Chunk[]): Buffer {
   return Buffer.concat([signature, ...chunks.map(writeChunk)]);
 }
 
+/** The file with a chunk behind its header; the others, megabytes as a rule, are taken as they are. */
+export function insertChunk(file: Buffer, chunk: Chunk): Buffer {
+  const [header] = readChunks(file);
+  const end = signature.length + header.body.length + framing;
+  return Buffer.concat([file.subarray(0, end), writeChunk(chunk), file.subarray(end)]);
+}
+
 function writeChunk({ type, body }: Chunk): Buffer {
   const bytes = Buffer.alloc(body.length + framing);
   bytes.writeUInt32BE(body.length, 0);

@@ -9,10 +9,11 @@ import { GuidedNetwork } from './network';
 import { noiseDraws, subseedsOf } from './noise-draws';
 import { type Facts, toImages } from './pictures';
 import type { ResolvedHires, ResolvedRequest } from './request';
-import { resizePlanes } from './resize';
+import { resizePlanes, resizing } from './resize';
 import { noiseModelOf, sampleLatents } from './sample';
 import type { StepEvent } from './sampling-request';
 import { sizeFacts } from './size-conditioning';
+import { inSlices } from './slices';
 import { inpaintingChannels, isInpainting, type Source } from './source';
 
 /** What a request needs beside itself. */
@@ -154,7 +155,7 @@ async function enlarge(
   }
   const pixels = await model.decodeLatents(latents, shape, signal);
   const from = { height: h * downscale, width: w * downscale };
-  const resized = resizePlanes(pixels, from, { height, width }, 'lanczos').map((v) => Math.min(1, Math.max(-1, v)));
+  const resized = await inSlices(resizing(pixels, from, { height, width }, 'lanczos', 1));
   return { latents: await model.encodeImage(resized, [count, 3, height, width], signal), shape: larger };
 }
 

@@ -102,6 +102,9 @@ export class JointPasses {
       if (group.filter(rejectAborted).length === group.length) cancel.abort();
     };
     for (const { ask } of group) ask.signal?.addEventListener('abort', onAbort);
+    // Counted beforehand: who is aborted meanwhile gives its context back, which then has none.
+    const counts = group.map(({ ask }) => ask.context.rows);
+    const count = counts.reduce((a, b) => a + b);
     try {
       const { shape, timestep, options } = group[0].ask;
       const latents = concatenated(group.map(({ ask }) => perRow(ask)));
@@ -110,10 +113,10 @@ export class JointPasses {
         cancel.signal,
       );
       const rows = await this.model_.predictNoise(latents, shape, timestep, context, cancel.signal, options);
-      const perContextRow = rows.length / context.rows;
+      const rowSize = rows.length / count;
       let at = 0;
-      for (const { ask, resolve } of group) {
-        const end = at + ask.context.rows * perContextRow;
+      for (const [i, { resolve }] of group.entries()) {
+        const end = at + counts[i] * rowSize;
         resolve(rows.slice(at, end));
         at = end;
       }

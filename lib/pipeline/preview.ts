@@ -3,6 +3,7 @@ import { Image } from '../image/image';
 import type { ModelInfo } from '../model/model';
 import type { Latents } from './generate';
 import { toRgb8 } from './pictures';
+import { atOnce } from './slices';
 
 /**
  * Red, green and blue of each latent channel, for the VAE that Stable Diffusion 1 and 2 share: K. Turner (keturn), "Decoding
@@ -32,6 +33,6 @@ export function linearPreview({ latents, shape }: Latents): Image[] {
         for (let rgb = 0; rgb < 3; rgb++) planes[rgb * plane + i] += factors[c][rgb] * value;
       }
     }
-    return new Image(width, height, toRgb8(planes, plane));
+    return new Image(width, height, atOnce(toRgb8(planes, plane)));
   });
 }

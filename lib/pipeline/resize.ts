@@ -1,5 +1,7 @@
 /** Resizes planes: latents and pictures, up and down. */
 
+import { atOnce } from './slices';
+
 /** How far a kernel reaches, in source samples, and its weight at a distance. */
 interface Kernel {
   readonly radius: number;
@@ -28,11 +30,23 @@ interface Size {
  * @returns f32 `[planes, to.height, to.width]`
  */
 export function resizePlanes(planes: Float32Array, from: Size, to: Size, kernelName: KernelName): Float32Array {
+  return atOnce(resizing(planes, from, to, kernelName));
+}
+
+/** {@link resizePlanes} for `inSlices`, the result held to -limit..limit. */
+export function* resizing(
+  planes: Float32Array,
+  from: Size,
+  to: Size,
+  kernelName: KernelName,
+  limit = Number.POSITIVE_INFINITY,
+): Generator<void, Float32Array, void> {
   const count = planes.length / (from.height * from.width);
   const columns = tapsOf(from.width, to.width, kernelName);
   const rows = tapsOf(from.height, to.height, kernelName);
   const wide = new Float32Array(count * from.height * to.width);
   for (let line = 0; line < count * from.height; line++) {
+    yield;
     columns.forEach(({ first, weights }, x) => {
       let sum = 0;
       for (let i = 0; i < weights.length; i++) sum += weights[i] * planes[line * from.width + first + i];
@@ -41,15 +55,16 @@ export function resizePlanes(planes: Float32Array, from: Size, to: Size, kernelN
   }
   const resized = new Float32Array(count * to.height * to.width);
   for (let plane = 0; plane < count; plane++) {
-    rows.forEach(({ first, weights }, y) => {
+    for (const [y, { first, weights }] of rows.entries()) {
+      yield;
       for (let x = 0; x < to.width; x++) {
         let sum = 0;
         for (let i = 0; i < weights.length; i++) {
           sum += weights[i] * wide[(plane * from.height + first + i) * to.width + x];
         }
-        resized[(plane * to.height + y) * to.width + x] = sum;
+        resized[(plane * to.height + y) * to.width + x] = Math.min(limit, Math.max(-limit, sum));
       }
-    });
+    }
   }
   return resized;
 }

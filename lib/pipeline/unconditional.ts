@@ -81,7 +81,7 @@ export class UnconditionalPipeline {
   async generate(request: UnconditionalRequest = {}): Promise<UnconditionalResult> {
     const resolved = parseUnconditional(request, this.info);
     const { latents } = await lastStep(this.sample(resolved), resolved.onStep);
-    const images = this.toImages(resolved, latents);
+    const images = await this.toImages(resolved, latents);
     return { images, seeds: seedsOf(resolved), ...testimony(resolved, images) };
   }
 
@@ -91,7 +91,7 @@ export class UnconditionalPipeline {
     for await (const event of this.sample(resolved)) {
       await resolved.onStep?.(event);
       const pixels = event.step === event.steps ? event.latents : event.denoised;
-      const decode = async () => this.toImages(resolved, pixels);
+      const decode = () => this.toImages(resolved, pixels);
       yield { ...event, decode, preview: decode };
     }
   }
@@ -118,7 +118,7 @@ export class UnconditionalPipeline {
     return sampleLatents(this.info, request, predict, { shape, sigmas, start, noise });
   }
 
-  private toImages(request: ResolvedSampling, pixels: Float32Array): Image[] {
+  private toImages(request: ResolvedSampling, pixels: Float32Array): Promise<Image[]> {
     return toImages(pixels, request, () => ({ prompt: '', model: this.modelName_ }));
   }
 }

@@ -15,7 +15,12 @@ function fakePasses(fail: (rows: number) => Error | undefined = () => undefined)
   let alive = 0;
   const createContext = async (embeddings: Float32Array, rows: number) => {
     alive++;
-    return { rows, embeddings: [...embeddings], dispose: () => void alive-- };
+    const dispose = () => {
+      alive--;
+      context.rows = 0; // as native ones
+    };
+    const context = { rows, embeddings: [...embeddings], dispose };
+    return context;
   };
   const predictNoise = async (
     x: Float32Array,
@@ -161,6 +166,20 @@ t.test('an abort is heard while others have their turn', async (t) => {
   t.notOk(isServed);
   await blocker.rows;
   t.equal(calls.length, 1);
+});
+
+t.test('who is aborted in a joint pass, and gives its context back, takes nothing from the others', async (t) => {
+  const { ask, passes, calls } = fakePasses();
+  const cancel = new AbortController();
+  const a = await ask({ embeddings: [10, 20], signal: cancel.signal });
+  const b = await ask({ embeddings: [30, 40], latents: Float32Array.of(2) });
+  while (calls.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  t.strictSame(calls, [[5, 10, 20, 30, 40]]);
+  cancel.abort();
+  await t.rejects(a.rows, { code: 'ABORTED' });
+  passes.forget(a.own);
+  a.own.dispose();
+  t.strictSame(await b.rows, [32, 42]);
 });
 
 t.test('what cannot be done together is done one by one', async (t) => {

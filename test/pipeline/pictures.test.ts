@@ -9,7 +9,7 @@ const facts = (i: number) => ({ prompt: ['', 'a cat'][i], cfgScale: 1, model: 't
 
 t.test('planes become interleaved bytes, rounded and clamped', async (t) => {
   const pixels = Float32Array.of(-1, 1, 0, -2, 2, 0.5, 0, 0, 0, 0, 0, 0);
-  const [first, second] = toImages(pixels, request, facts);
+  const [first, second] = await toImages(pixels, request, facts);
   t.strictSame([...first.data], [0, 128, 255, 255, 0, 191]);
   t.strictSame([...second.data], Array(6).fill(128));
   t.match(first.parameters, /^Steps: 7, Sampler: DDIM, Schedule type: Karras, .*Seed: 41, Size: 2x1, Model: tiny$/);
@@ -17,7 +17,7 @@ t.test('planes become interleaved bytes, rounded and clamped', async (t) => {
 });
 
 t.test('a grey plane serves all three channels', async (t) => {
-  const [first, second] = toImages(Float32Array.of(-1, 1, 0, 0), request, facts);
+  const [first, second] = await toImages(Float32Array.of(-1, 1, 0, 0), request, facts);
   t.strictSame([...first.data], [0, 0, 0, 255, 255, 255]);
   t.strictSame([...second.data], Array(6).fill(128));
 });

@@ -1,6 +1,6 @@
 /** What the published package holds: all that it needs to run and to compile, and no more; and that its types are found. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import t from 'tap';
@@ -29,6 +29,15 @@ t.test('npm pack', async (t) => {
   }
   for (const file of paths) t.notMatch(file, /^(test|training|bench|build|examples|native\/(test|fuzz)|\.ci)\//, file);
   t.ok(size < 40e6, `${(size / 1e6).toFixed(1)} MB`);
+});
+
+t.test('the lockfile pins every package with the hash of its contents', async (t) => {
+  const lock = JSON.parse(readFileSync(path.join(root, 'package-lock.json'), 'utf8'));
+  const { '': own, ...packages } = lock.packages as Record<string, { integrity?: string; version?: string }>;
+  t.ok(own && Object.keys(packages).length > 50);
+  for (const [name, { integrity, version }] of Object.entries(packages)) {
+    if (!version || !/^sha512-/.test(integrity ?? '')) t.fail(`${name}: ${version} ${integrity}`);
+  }
 });
 
 t.test('publint and arethetypeswrong find nothing', async (t) => {

@@ -24,6 +24,20 @@ t.test('a picture of noise alone', async (t) => {
   t.match(image, { width: 16, height: 16, parameters: /^Steps: 3, Sampler: .*Seed: 5, Size: 16x16, Model: ddpm$/ });
 });
 
+t.test('--deterministic tells of all batches', async (t) => {
+  const args = [...small, '-o', out('hashed.png'), '--seed', '5', '--count', '17', '--deterministic', '--json'];
+  const { hashes } = JSON.parse((await run(args)).stdout) as { hashes: Record<string, string[]> };
+  t.strictSame(
+    Object.entries(hashes).map(([stage, list]) => [stage, list.length]),
+    [
+      ['text', 0],
+      ['start', 2],
+      ['steps', 6],
+      ['pixels', 17],
+    ],
+  );
+});
+
 t.test('--count draws pictures of consecutive seeds, more than a batch holds too', async (t) => {
   const args = [...small, '-o', out('many.png'), '--seed', '5', '--count', '18', '--json'];
   const { code, stdout, stderr } = await run(args);

@@ -23,6 +23,25 @@ t.test('a prompt becomes a picture', async (t) => {
   t.match(image, { width: 32, height: 32, parameters: /^a sad man with a green hat\nSteps: 3/ });
 });
 
+t.test('--deterministic prints a hash of each stage, for diff', async (t) => {
+  const { code, stdout, stderr } = await run([
+    'a cat',
+    '-o',
+    out('hashed.png'),
+    ...small,
+    '--deterministic',
+    '--quiet',
+  ]);
+  t.equal(code, 0, stderr);
+  t.match(stdout, /^text 1 [0-9a-f]{16}\nstart 1 .*\nsteps 1 .*\nsteps 2 .*\nsteps 3 .*\npixels 1 [0-9a-f]{16}\n$/);
+  const json = await run(['a cat', '-o', out('hashed.png'), ...small, '--deterministic', '--json']);
+  const { hashes } = JSON.parse(json.stdout);
+  const lines = Object.entries(hashes as Record<string, string[]>).flatMap(([stage, list]) =>
+    list.map((hash, i) => `${stage} ${i + 1} ${hash}\n`),
+  );
+  t.equal(lines.join(''), stdout);
+});
+
 t.test('txt2img with --json and a batch', async (t) => {
   const { code, stdout, stderr } = await run([
     'txt2img',

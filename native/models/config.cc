@@ -59,6 +59,17 @@ int64_t dimension(const ModelFile& file, const std::string& name, size_t rank, s
     return shape[axis];
 }
 
+// A convolution's output or input channels, [out, in, k, k], or [out, k * k, in] as converted files have quantised
+// ones.
+int64_t out_channels(const ModelFile& file, const std::string& name) {
+    return dimension(file, name, file.at(name).shape.size() == 3 ? 3 : 4, 0);
+}
+
+int64_t in_channels(const ModelFile& file, const std::string& name) {
+    const bool relaid = file.at(name).shape.size() == 3;
+    return dimension(file, name, relaid ? 3 : 4, relaid ? 2 : 1);
+}
+
 // How many consecutive indices i exist, from 0, with a tensor named prefix + i + suffix.
 int64_t count(const ModelFile& file, const std::string& prefix, const std::string& suffix) {
     int64_t i = 0;
@@ -322,8 +333,8 @@ std::vector<std::string> UNetConfig::attention_blocks() const {
 UNetConfig detect_unet(const ModelFile& file) {
     const json& config = section(file, "unet");
     UNetConfig unet;
-    unet.in_channels = dimension(file, kUNet + "conv_in.weight", 4, 1);
-    unet.out_channels = dimension(file, kUNet + "conv_out.weight", 4, 0);
+    unet.in_channels = in_channels(file, kUNet + "conv_in.weight");
+    unet.out_channels = out_channels(file, kUNet + "conv_out.weight");
     unet.context_width = context_width(file);
     unet.time_width = dimension(file, kUNet + "time_embedding.linear_1.weight", 2, 0);
     unet.groups = positive(file, config, "norm_num_groups", 32);
@@ -335,7 +346,7 @@ UNetConfig detect_unet(const ModelFile& file) {
         const auto down = kUNet + "down_blocks." + std::to_string(i) + ".";
         const auto up = kUNet + "up_blocks." + std::to_string(levels - 1 - i) + ".";
         UNetLevel level;
-        level.channels = dimension(file, down + "resnets.0.conv1.weight", 4, 0);
+        level.channels = out_channels(file, down + "resnets.0.conv1.weight");
         level.down_attention = attention_by_layer(file, unet, down);
         level.up_attention = attention_by_layer(file, unet, up);
         if (level.up_attention.empty()) file.at(up + "resnets.0.conv1.weight");
@@ -372,8 +383,8 @@ UNetConfig detect_unet(const ModelFile& file) {
 VaeConfig detect_vae(const ModelFile& file, float scaling_factor) {
     const json& config = section(file, "vae");
     VaeConfig vae;
-    vae.latent_channels = dimension(file, kVae + "decoder.conv_in.weight", 4, 1);
-    vae.image_channels = dimension(file, kVae + "decoder.conv_out.weight", 4, 0);
+    vae.latent_channels = in_channels(file, kVae + "decoder.conv_in.weight");
+    vae.image_channels = out_channels(file, kVae + "decoder.conv_out.weight");
     vae.groups = positive(file, config, "norm_num_groups", 32);
     vae.scaling_factor = value<float>(file, config, "scaling_factor", scaling_factor);
     vae.shift_factor = value<float>(file, config, "shift_factor", 0.0f);
@@ -383,9 +394,9 @@ VaeConfig detect_vae(const ModelFile& file, float scaling_factor) {
     const int64_t levels = count_levels(file, kVae + "decoder.up_blocks.");
     for (int64_t i = 0; i < levels; i++) {
         const auto up = kVae + "decoder.up_blocks." + std::to_string(levels - 1 - i) + ".";
-        vae.decoder_channels.push_back(dimension(file, up + "resnets.0.conv1.weight", 4, 0));
+        vae.decoder_channels.push_back(out_channels(file, up + "resnets.0.conv1.weight"));
         const auto down = kVae + "encoder.down_blocks." + std::to_string(i) + ".resnets.0.conv1.weight";
-        if (file.has_component(kVae + "encoder.")) vae.encoder_channels.push_back(dimension(file, down, 4, 0));
+        if (file.has_component(kVae + "encoder.")) vae.encoder_channels.push_back(out_channels(file, down));
         check_divides(file, "groups", vae.groups, vae.decoder_channels.back());
     }
     vae.decoder_layers = count(file, kVae + "decoder.up_blocks.0.resnets.", ".conv1.weight");

@@ -16,9 +16,6 @@ namespace nd::weights {
 
 namespace {
 
-constexpr const char* kConfigKey = "node-diffusion.config";
-constexpr const char* kMergesKey = "node-diffusion.merges";
-
 // Sees to it that every key is there, each an object.
 nlohmann::json complete_config(nlohmann::json config, const std::string& what) {
     for (const char* key : {"unet", "vae", "text_encoder", "text_encoder_2", "scheduler", "model_index", "defaults"}) {
@@ -121,6 +118,12 @@ const TensorSource& ModelFile::at(const std::string& name) const {
 
 bool ModelFile::has(const std::string& name) const {
     return tensors_.count(name) > 0 || unreadable_.count(name) > 0;
+}
+
+std::vector<std::string> ModelFile::unreadable_names() const {
+    std::vector<std::string> names;
+    for (const auto& [name, type] : unreadable_) names.push_back(name);
+    return names;
 }
 
 bool ModelFile::has_component(const std::string& prefix) const {

@@ -17,6 +17,10 @@ namespace nd::weights {
 
 class MappedFile;
 
+// The metadata of single files.
+inline constexpr const char* kConfigKey = "node-diffusion.config";
+inline constexpr const char* kMergesKey = "node-diffusion.merges";
+
 class ModelFile {
   public:
     // Opens a single file (safetensors, GGUF, PyTorch) or a diffusers folder. Reads headers only; the bytes stay
@@ -39,6 +43,9 @@ class ModelFile {
     // Whether the file has that tensor, readable or not.
     bool has(const std::string& name) const;
     bool has_component(const std::string& prefix) const;  // "unet.", "vae.", "text_encoder.", "text_encoder_2."
+
+    // Of the tensors that components need, but that at() refuses.
+    std::vector<std::string> unreadable_names() const;
 
     // Keys "unet", "vae", "text_encoder", "text_encoder_2", "scheduler" (each as in diffusers' config.json),
     // "model_index" (as in diffusers' model_index.json) and "defaults", as far as the file brings them; every key is

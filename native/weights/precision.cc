@@ -26,14 +26,14 @@ constexpr Precision kPrecisions[] = {
 
 }  // namespace
 
-std::optional<ggml_type> parse_precision(const std::string& name) {
+std::optional<ggml_type> parse_precision(const std::string& name, const char* what) {
     if (name == "auto") return std::nullopt;
     std::string names = "auto";
     for (const Precision& precision : kPrecisions) {
         if (name == precision.name) return precision.type;
         names += std::string(", ") + precision.name;
     }
-    fail("INVALID_ARGUMENT", "precision: expected one of ", names, ", got '", printable(name), "'");
+    fail("INVALID_ARGUMENT", what, ": expected one of ", names, ", got '", printable(name), "'");
 }
 
 bool can_write(ggml_type type) {
@@ -44,6 +44,19 @@ bool can_write(ggml_type type) {
 ggml_type fit_row(ggml_type wanted, int64_t n) {
     if (can_write(wanted) && n % ggml_blck_size(wanted) == 0) return wanted;
     return n % ggml_blck_size(GGML_TYPE_Q8_0) == 0 ? GGML_TYPE_Q8_0 : GGML_TYPE_F16;
+}
+
+ggml_type stored_type(Role role, std::optional<ggml_type> precision, ggml_type source, bool relaid, int64_t rows,
+                      int64_t row) {
+    constexpr int64_t kLargeTable = 4096;  // rows: a vocabulary's
+    if (role == Role::Vector) return GGML_TYPE_F32;
+    if (role == Role::Table) {
+        if (precision && ggml_is_quantized(*precision) && rows >= kLargeTable) return fit_row(GGML_TYPE_Q8_0, row);
+        return ggml_is_quantized(source) ? GGML_TYPE_F16 : source;
+    }
+    const ggml_type wanted = precision.value_or(source);
+    if (wanted == source && !relaid && row % ggml_blck_size(wanted) == 0) return wanted;  // taken as it is
+    return fit_row(wanted, row);
 }
 
 }  // namespace nd::weights

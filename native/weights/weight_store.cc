@@ -2,10 +2,7 @@
 #include "native/weights/weight_store.h"
 
 #include <algorithm>
-#include <exception>
 #include <mutex>
-#include <system_error>
-#include <thread>
 #include <utility>
 
 #include "native/error.h"
@@ -14,6 +11,7 @@
 #include "native/weights/convert.h"
 #include "native/weights/packing_plan.h"
 #include "native/weights/precision.h"
+#include "native/weights/workers.h"
 
 namespace nd::weights {
 
@@ -44,7 +42,6 @@ struct WeightStore::Entry {
 namespace {
 
 constexpr size_t kMaxTensors = 16384;               // of a store; Stable Diffusion 2 has some 1,300
-constexpr int64_t kLargeTable = 4096;               // rows from which on a table is quantised with the weights
 constexpr int64_t kMaxKernel = 4096;                // keeps its square representable
 constexpr int64_t kChunkValues = 1 << 18;           // 1 MiB as f32: what one thread converts at a time
 constexpr size_t kReleaseBytes = size_t{64} << 20;  // of the file that may stay mapped into memory
@@ -66,53 +63,6 @@ bool rows_are_whole_blocks(const TensorSource& source, int64_t row_values) {
 struct Chunk {
     size_t entry;
     int64_t first, count;
-};
-
-// Threads that take chunks from one list until it ends, one of them fails, or the load is cancelled.
-class Workers {
-  public:
-    Workers(size_t jobs, int threads) : jobs_(jobs), threads_(std::max(1, threads)) {}
-
-    // `work(job, buffers)` on all threads, each with its own buffers; `between()` on this thread alone, after each of
-    // its jobs. Throws what they throw first.
-    template <typename Work, typename Between>
-    void run(const Work& work, const Between& between) {
-        std::vector<std::thread> others;
-        const auto loop = [&](auto&& after) {
-            try {
-                ConvertBuffers buffers;
-                for (size_t job; !stop_ && (job = next_++) < jobs_;) {
-                    work(job, buffers);
-                    after();
-                }
-            } catch (...) {
-                const std::lock_guard lock(mutex_);
-                if (!error_) error_ = std::current_exception();
-                stop_ = true;
-            }
-        };
-        const size_t wanted = std::min(static_cast<size_t>(threads_), jobs_);
-        try {
-            while (others.size() + 1 < wanted) others.emplace_back([&] { loop([] {}); });
-        } catch (const std::system_error&) {
-            // No more threads to be had: those that there are do the work.
-        } catch (...) {
-            stop_ = true;
-            for (std::thread& thread : others) thread.join();
-            throw;
-        }
-        loop(between);
-        for (std::thread& thread : others) thread.join();
-        if (error_) std::rethrow_exception(error_);
-    }
-
-  private:
-    const size_t jobs_;
-    const int threads_;
-    std::atomic<size_t> next_{0};
-    std::atomic<bool> stop_{false};
-    std::mutex mutex_;
-    std::exception_ptr error_;
 };
 
 }  // namespace
@@ -149,18 +99,6 @@ ggml_tensor* WeightStore::table(const std::string& name, int64_t rows, int64_t w
     return declare(name, Kind::Table, {rows, width}, {{rows, width}});
 }
 
-ggml_type WeightStore::choose_type(Kind kind, const TensorSource& source, bool relaid, int64_t rows,
-                                   int64_t row) const {
-    if (kind == Kind::Vector) return GGML_TYPE_F32;
-    if (kind == Kind::Table) {
-        if (precision_ && ggml_is_quantized(*precision_) && rows >= kLargeTable) return fit_row(GGML_TYPE_Q8_0, row);
-        return ggml_is_quantized(source.type) ? GGML_TYPE_F16 : source.type;
-    }
-    const ggml_type wanted = precision_.value_or(source.type);
-    if (wanted == source.type && !relaid && row % ggml_blck_size(wanted) == 0) return wanted;  // taken as it is
-    return fit_row(wanted, row);
-}
-
 // `shape` is the tensor's, outermost first; `accepted` are the file's shapes that hold the same values, of which [out,
 // in, k, k] alone has them in another order.
 ggml_tensor* WeightStore::declare(const std::string& name, Kind kind, const std::vector<int64_t>& shape,
@@ -191,11 +129,13 @@ ggml_tensor* WeightStore::declare(const std::string& name, Kind kind, const std:
     const auto packing = packable ? choose_packing(name, precision_, source.type, shape.front(),
                                                    kind == Kind::Convolution ? shape[1] : 1, inner)
                                   : kernels::Packing::rows;
+    const Role role = kind == Kind::Vector ? Role::Vector : kind == Kind::Table ? Role::Table : Role::Weight;
     RowPlan plan;
     plan.inner = inner;
     plan.taps = taps;
-    plan.type =
-        packing != kernels::Packing::rows ? GGML_TYPE_F32 : choose_type(kind, source, taps > 1, shape.front(), inner);
+    plan.type = packing != kernels::Packing::rows
+                    ? GGML_TYPE_F32
+                    : stored_type(role, precision_, source.type, taps > 1, shape.front(), inner);
     plan.rows = static_cast<int64_t>(*count) / plan.row_values();
     if (!rows_are_whole_blocks(source, plan.row_values())) {
         fail("UNSUPPORTED_TYPE", file_.path(), ": tensor ", printable(source.file_name), ": shape ",

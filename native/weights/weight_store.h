@@ -74,7 +74,6 @@ class WeightStore {
     struct Entry;
     ggml_tensor* declare(const std::string& name, Kind kind, const std::vector<int64_t>& shape,
                          const std::vector<std::vector<int64_t>>& accepted);
-    ggml_type choose_type(Kind kind, const TensorSource& source, bool relaid, int64_t rows, int64_t row) const;
     void check_cancelled() const;
     void fill();
     static void fill_packed(const Entry& entry, int64_t first, int64_t count, ConvertBuffers& buffers);

@@ -6,6 +6,7 @@ export { Image } from './image/image';
 export { formatInfotext, type GenerationFacts } from './image/infotext';
 export { type ParsedInfotext, parseInfotext, parseParameters, type RequestOptions } from './image/parse-infotext';
 export type { Translated } from './image/translation';
+export { type ConversionResult, type ConversionRule, type ConvertOptions, convertModel } from './model/convert';
 export { type Device, listDevices } from './model/devices';
 export { inspectModel } from './model/inspect';
 export {

@@ -207,6 +207,24 @@ export interface NativeModel {
   dispose(): Promise<void>;
 }
 
+export interface NativeConversionOptions {
+  type: string;
+  rules: readonly { pattern: string; type: string }[];
+  /** Path of the model whose VAE is taken; empty: the input's own. */
+  vae: string;
+  threads: number;
+}
+
+export interface NativeConversionResult {
+  format: 'gguf' | 'safetensors';
+  /** Of the file. */
+  bytes: number;
+  parameters: number;
+  tensors: number;
+  /** Bytes of tensors by their number format. */
+  typeBytes: Record<string, number>;
+}
+
 export interface NativeAddon {
   readonly ggmlVersion: string;
   /** The instruction set of the CPU kernels in use: `scalar`, `avx2` or `avx512`. */
@@ -214,6 +232,14 @@ export interface NativeAddon {
   Cancellation: new () => NativeCancellation;
   /** Reads headers only. */
   inspect(path: string): Promise<NativeModelInfo>;
+  /** Writes the model at `input` as one file; `onProgress` hears 0..1 on the JavaScript thread. */
+  convert(
+    input: string,
+    output: string,
+    options: NativeConversionOptions,
+    cancellation: NativeCancellation | null,
+    onProgress: ((fraction: number) => void) | null,
+  ): Promise<NativeConversionResult>;
   /** `onProgress` hears 0..1 on the JavaScript thread. */
   load(
     path: string,

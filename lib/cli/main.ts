@@ -1,5 +1,6 @@
 /** The command line: picks the subcommand, and turns how it ends into an exit code. */
 import { DiffusionError, type ErrorCode } from '../errors';
+import { convert, convertHelp } from './convert';
 import { ddpm, ddpmHelp } from './ddpm';
 import { devices, devicesHelp } from './devices';
 import { img2img, img2imgHelp } from './img2img';
@@ -19,6 +20,7 @@ const commands: Readonly<Record<string, Command>> = {
   inpaint: { run: inpaint, help: inpaintHelp },
   ddpm: { run: ddpm, help: ddpmHelp },
   inspect: { run: inspect, help: inspectHelp },
+  convert: { run: convert, help: convertHelp },
   devices: { run: devices, help: devicesHelp },
 };
 

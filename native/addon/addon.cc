@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "native/addon/addon_data.h"
+#include "native/addon/convert.h"
 #include "native/addon/load.h"
 #include "native/addon/wraps.h"
 #include "native/kernels/cpu.h"
@@ -26,6 +27,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports["isa"] = kernels::isa_name(kernels::isa());
     exports["Cancellation"] = cancellation;
     exports["inspect"] = Napi::Function::New(env, inspect, "inspect");
+    exports["convert"] = Napi::Function::New(env, convert, "convert");
     exports["load"] = Napi::Function::New(env, load, "load");
     return exports;
 }

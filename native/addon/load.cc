@@ -2,6 +2,7 @@
 
 #include "native/addon/addon_data.h"
 #include "native/addon/arguments.h"
+#include "native/addon/progress.h"
 #include "native/addon/promise_job.h"
 #include "native/addon/wraps.h"
 
@@ -24,36 +25,6 @@ engine::LoadOptions load_options(const Napi::Value& value) {
     return options;
 }
 
-// A JavaScript function that hears numbers from another thread.
-class Progress {
-  public:
-    explicit Progress(const Napi::Function& callback)
-        : link_(AddonData::of(callback.Env()).link),
-          function_(Napi::ThreadSafeFunction::New(callback.Env(), callback, "node-diffusion progress", 0, 1)) {}
-    ~Progress() {
-        link_->while_open([&] { function_.Release(); });
-    }
-    Progress(const Progress&) = delete;
-    Progress& operator=(const Progress&) = delete;
-
-    void report(double fraction) {
-        link_->while_open([&] {
-            function_.NonBlockingCall([fraction](Napi::Env env, Napi::Function callback) {
-                if (static_cast<napi_env>(env) == nullptr) return;
-                try {
-                    callback.Call({Napi::Number::New(env, fraction)});
-                } catch (const Napi::Error&) {
-                    // lib/model/model.ts lets nothing through; what comes here is an environment that ends.
-                }
-            });
-        });
-    }
-
-  private:
-    std::shared_ptr<EnvironmentLink> link_;
-    Napi::ThreadSafeFunction function_;
-};
-
 }  // namespace
 
 Napi::Value inspect(const Napi::CallbackInfo& info) {
@@ -67,7 +38,7 @@ Napi::Value inspect(const Napi::CallbackInfo& info) {
 Napi::Value load(const Napi::CallbackInfo& info) {
     auto worker = AddonData::of(info.Env()).link->create_worker();
     auto stop = token(info[2]);
-    const auto progress = info[3].IsFunction() ? std::make_shared<Progress>(info[3].As<Napi::Function>()) : nullptr;
+    const auto progress = Progress::create(info[3]);
     using Loaded = std::shared_ptr<engine::Engine>;
     return run_job<Loaded>(
         info.Env(), worker, stop,

@@ -4,6 +4,8 @@
 
 #include <ggml-backend.h>
 
+#include <cmath>
+
 #ifndef _WIN32
 #include <sys/resource.h>
 
@@ -11,9 +13,11 @@
 #endif
 
 #include "native/test/weights/torch_files.h"
+#include "native/weights/checks.h"
 #include "native/weights/conversion_plan.h"
 #include "native/weights/mapped_file.h"
 #include "native/weights/model_file.h"
+#include "native/weights/tensor_file.h"
 #include "native/weights/weight_store.h"
 
 using namespace nd::test;
@@ -245,4 +249,57 @@ TEST("conversion: endings, types and tensors that cannot be") {
     THROWN("FILE_INVALID", convert_model(infinite, folder.path("o.gguf"), as_type("q8_0")));
     convert_model(input, folder.path("UPPER.GGUF"), {});
     CHECK(files_in(folder) == 4);
+}
+
+namespace {
+
+// The values of a tensor, all of it.
+std::vector<float> values_of(const TensorSource& tensor) {
+    RowPlan plan;
+    plan.inner = static_cast<int64_t>(*element_count(tensor.shape));
+    plan.rows = 1;
+    std::vector<float> values(static_cast<size_t>(plan.inner));
+    ConvertBuffers buffers;
+    convert_rows(tensor, plan, 0, 1, reinterpret_cast<std::byte*>(values.data()), buffers);
+    return values;
+}
+
+}  // namespace
+
+TEST("conversion: what stable-diffusion.cpp converts holds the values that others read in it") {
+    const std::string fixtures = kFixtures + "../checkpoints/sdcpp.";
+    const TensorFile expected = open_tensor_file(fixtures + "values.safetensors");
+    const ModelFile original = ModelFile::open(fixtures + "safetensors");
+    size_t quantised = 0;
+    for (const std::string type : {"f16", "q8_0", "q4_0", "q4_k"}) {
+        const ModelFile model = ModelFile::open(fixtures + type + ".gguf");
+        CHECK(model.tensors().size() == 10 && model.has_component("unet.") && model.has_component("vae."), type);
+        for (const auto& [name, tensor] : model.tensors()) {
+            if (!ggml_is_quantized(tensor.type)) {
+                CHECK(equal(tensor, original.at(name)), type, " ", name);
+                continue;
+            }
+            ++quantised;
+            const auto& want = expected.contents.tensors.at(std::string(type).append(".").append(tensor.file_name));
+            const std::vector<float> got = values_of(tensor), wanted = values_of(want);
+            CHECK(tensor.shape == want.shape && got.size() == wanted.size(), type, " ", name);
+            for (size_t i = 0; i < got.size(); ++i)
+                CHECK(std::abs(got[i] - wanted[i]) <= 1e-6f * std::max(1.0f, std::abs(wanted[i])), type, " ", name);
+        }
+    }
+    CHECK(quantised == expected.contents.tensors.size() && quantised == 13, quantised);
+}
+
+TEST("conversion: Q8_0 is what stable-diffusion.cpp makes of the same weights, to the bit") {
+    const TemporaryFolder folder;
+    const std::string fixtures = kFixtures + "../checkpoints/sdcpp.";
+    convert_model(fixtures + "safetensors", folder.path("ours.gguf"), as_type("q8_0"));
+    const ModelFile theirs = ModelFile::open(fixtures + "q8_0.gguf"), ours = ModelFile::open(folder.path("ours.gguf"));
+    int same = 0;
+    for (const auto& [name, tensor] : ours.tensors()) {
+        if (tensor.type != GGML_TYPE_Q8_0) continue;
+        CHECK(equal(tensor, theirs.at(name)), name);
+        ++same;
+    }
+    CHECK(same == 3, same);
 }

@@ -439,8 +439,8 @@ PredictionConfig detect_prediction(const ModelFile& file) {
     // own schedule (arXiv 2006.11239) for an unconditional UNet, Stable Diffusion's for the others.
     const bool has_unet = file.find(kUNet + "conv_in.weight") != nullptr;
     // The inpainting and depth models of SD 2, which take more channels, come from its base and predict epsilon.
-    const bool sd2 = config.empty() && has_unet && context_width(file) == 1024 &&
-                     dimension(file, kUNet + "conv_in.weight", 4, 1) == 4;
+    const bool sd2 =
+        config.empty() && has_unet && context_width(file) == 1024 && in_channels(file, kUNet + "conv_in.weight") == 4;
     const bool ddpm = has_unet && context_width(file) == 0;
     prediction.type = prediction_type(file, config, sd2 ? "v_prediction" : "epsilon");
     if (prediction.type == "flow") {

@@ -21,13 +21,14 @@ std::vector<float> wave(int64_t size) {
 std::vector<float> outputs(const std::string& path, const std::string& precision) {
     const CancelToken go;
     Engine engine(path, {precision, 2, size_t{1} << 30}, go, nullptr);
-    std::vector<float> all = engine.encode_text(std::vector<int32_t>(2 * 77, 1), 2, 0, go);
-    const auto context = engine.create_context(all, 2, go);
+    std::vector<float> all = engine.encode_text(std::vector<int32_t>(2 * 77, 1), 2, 0, 1, go).embeddings;
+    const auto context = engine.create_context(all, 2, nullptr, go);
     const Shape latents{1, engine.info().unet->in_channels, 8, 8};
     const int64_t channels = engine.info().vae->latent_channels, factor = engine.info().vae->downscale();
-    for (const auto& part : {engine.predict_noise(wave(latents.size()), latents, 500, *context, {}, go),
-                             engine.decode(wave(channels * 64), {1, channels, 8, 8}, go),
-                             engine.encode(wave(3 * 64 * factor * factor), {1, 3, 8 * factor, 8 * factor}, go)}) {
+    for (const auto& part :
+         {engine.predict_noise(wave(latents.size()), latents, 500, *context, {}, go),
+          engine.decode(wave(channels * 64), {1, channels, 8, 8}, go).values,
+          engine.encode(wave(3 * 64 * factor * factor), {1, 3, 8 * factor, 8 * factor}, go).values}) {
         all.insert(all.end(), part.begin(), part.end());
     }
     return all;

@@ -68,7 +68,8 @@ std::vector<std::byte> loaded(ggml_tensor* tensor) {
 
 TEST("conversion: safetensors to gguf and back is the same, to the bit") {
     const TemporaryFolder folder;
-    for (const char* name : {"sd1.safetensors", "sd2.safetensors", "deep.safetensors", "wide", "linear"}) {
+    for (const char* name :
+         {"sd1.safetensors", "sd2.safetensors", "deep.safetensors", "wide", "linear", "sdxl.safetensors"}) {
         const std::string there = folder.path("there.gguf"), back = folder.path("back.safetensors");
         const ConversionResult result = convert_model(kFixtures + name, there, {});
         CHECK(result.format == "gguf" && result.bytes == std::filesystem::file_size(there), name);

@@ -1,7 +1,7 @@
 /** Writes a model as one file in other number formats. */
 import { availableParallelism } from 'node:os';
 import { loadAddon } from '../binding/load';
-import type { NativeConversionResult } from '../binding/types';
+import type { NativeCancellation, NativeConversionResult } from '../binding/types';
 import { DiffusionError } from '../errors';
 import { checkPath } from '../files';
 import { callNative } from './cancellation';
@@ -27,7 +27,7 @@ export interface ConvertOptions {
   vae?: string;
   /** Threads, 1 to 512. The file does not depend on it. Default: as many as the machine runs at once. */
   threads?: number;
-  /** Hears how much is done, 0 to 1. What it throws ends the conversion. */
+  /** Hears how much is done, 0 to 1. What it throws ends the conversion, which rejects with it. */
   onProgress?: (fraction: number) => void;
   /** Stops the conversion, which then rejects with `ABORTED`. */
   signal?: AbortSignal;
@@ -73,19 +73,19 @@ export async function convertModel(
       stop.abort();
     }
   };
-  try {
-    return await callNative(signal ? AbortSignal.any([signal, stop.signal]) : stop.signal, (cancellation) =>
-      loadAddon().convert(
-        input,
-        output,
-        { type, rules, vae: vae ?? '', threads },
-        cancellation,
-        onProgress ? report : null,
-      ),
+  const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+  const convert = (cancellation: NativeCancellation | null) =>
+    loadAddon().convert(
+      input,
+      output,
+      { type, rules, vae: vae ?? '', threads },
+      cancellation,
+      onProgress ? report : null,
     );
-  } catch (error) {
-    throw thrown ? thrown.error : error;
-  }
+  const [ended] = await Promise.allSettled([callNative(either, convert)]);
+  if (thrown) throw thrown.error;
+  if (ended.status === 'rejected') throw ended.reason;
+  return ended.value;
 }
 
 function invalid(name: string, expected: string, got: unknown): DiffusionError {

@@ -38,18 +38,19 @@ t.test('quantised, with rules', async (t) => {
 t.test('what fails leaves nothing behind', async (t) => {
   const folder = t.testdir({ 'out.gguf': 'precious' });
   const output = path.join(folder, 'out.gguf');
-  const boom = new Error('boom');
-  const onProgress = () => {
-    throw boom;
-  };
-  await t.rejects(convertModel(avatar, output, { onProgress }), boom);
   const cancel = new AbortController();
-  const aborted = convertModel(avatar, output, { onProgress: () => cancel.abort(), signal: cancel.signal });
+  const aborted = convertModel(avatar, output, { signal: cancel.signal });
+  cancel.abort();
   await t.rejects(aborted, { code: 'ABORTED' });
   await t.rejects(convertModel(avatar, output, { signal: AbortSignal.abort() }), { code: 'ABORTED' });
   await t.rejects(convertModel('nowhere', output), { code: 'FILE_NOT_FOUND' });
   await t.rejects(convertModel(avatar, path.join(folder, 'none', 'out.gguf')), { code: 'FILE_NOT_WRITABLE' });
   t.equal(readFileSync(output, 'utf8'), 'precious');
+  const boom = new Error('boom');
+  const onProgress = () => {
+    throw boom;
+  };
+  await t.rejects(convertModel(avatar, output, { onProgress }), boom, 'be it heard before the end or after it');
   t.strictSame(readdirSync(folder), ['out.gguf']);
 });
 

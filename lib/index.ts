@@ -32,6 +32,7 @@ export type { Changes } from './pipeline/direction';
 export { classifierFreeGuidance, composedGuidance, perturbedGuidance, rescaledGuidance } from './pipeline/guidance';
 export type { Img2ImgRequest, InpaintRequest, OutpaintRequest } from './pipeline/image-request';
 export { embeddedModelPath, type GenerationResult, Pipeline, type PipelineOptions } from './pipeline/pipeline';
+export type { RefinerOptions } from './pipeline/refiner';
 export type { HiresOptions, TextRequest, Txt2ImgRequest } from './pipeline/request';
 export { type ResumeOptions, Run } from './pipeline/run';
 export type { PipelineStep, SamplingRequest, StepEvent } from './pipeline/sampling-request';

@@ -1,26 +1,21 @@
 /** The story of a request: text to embeddings, noise to latents, latents to pictures. */
 import type { Image } from '../image/image';
 import type { Model, PlanesShape } from '../model/model';
-import type { TextStudio } from './conditioning';
 import type { Direction } from './direction';
 import { composite, latentMask } from './mask';
 import type { AnswerMemory } from './memory';
 import { GuidedNetwork } from './network';
 import { noiseDraws, subseedsOf } from './noise-draws';
 import { type Facts, toImages } from './pictures';
+import { legsOf, refinerFacts } from './refiner';
 import type { ResolvedHires, ResolvedRequest } from './request';
 import { resizePlanes, resizing } from './resize';
-import { noiseModelOf, sampleLatents } from './sample';
+import { type Network, noiseModelOf, sampleLatents } from './sample';
 import type { StepEvent } from './sampling-request';
 import { sizeFacts } from './size-conditioning';
 import { inSlices } from './slices';
 import { inpaintingChannels, isInpainting, type Source } from './source';
-
-/** What a request needs beside itself. */
-export interface Studio extends TextStudio {
-  /** Goes into the pictures' parameters. */
-  modelName: string;
-}
+import type { Studio } from './studio';
 
 /** Latents and what they are of. */
 export interface Latents {
@@ -97,7 +92,7 @@ async function* descend(
   memory: AnswerMemory | undefined,
 ): AsyncGenerator<StepEvent, void, void> {
   const { model } = studio;
-  const { clipSkip, sizes, priority, witness, signal } = request;
+  const { clipSkip, sizes, priority, witness, refiner, signal } = request;
   const { downscale } = model.info.vae!;
   const pixelSize = { height: shape[2] * downscale, width: shape[3] * downscale };
 
@@ -112,24 +107,32 @@ async function* descend(
   const isPure = encoded === undefined || (source?.mask !== undefined && source.strength === 1);
   const noised = (value: number, i: number) =>
     isPure ? value * sigmas[0] : encoded[i % encoded.length] + value * sigmas[0];
-  const start = first ? first.map(noised) : request.latents!;
+  let latents = first ? first.map(noised) : request.latents!;
 
   // 3. What the mask keeps; an inpainting UNet keeps it by itself.
   const kept =
-    source?.mask && first && encoded && !extra
+    source?.mask && first && encoded
       ? { mask: latentMask(source.mask, pixelSize, downscale), latents: encoded, noise: first }
       : undefined;
 
-  // 4. Text and network, then noise to latents.
+  // 4. Text and network, then noise to latents; a refiner takes the last steps.
   const latentShape = shape;
   const steps = sigmas.length - 1;
   const conditions = { latentShape, clipSkip, sizes, steps, priority, witness, signal };
-  const network = new GuidedNetwork(studio, conditions, direction, extra);
-  try {
-    const predict = network.predict.bind(network);
-    yield* sampleLatents(model.info, request, predict, { shape, sigmas, start, noise, kept }, memory);
-  } finally {
-    network.dispose();
+  for (const leg of legsOf(studio, sigmas, refiner, noiseModelOf(model.info.prediction))) {
+    const { info } = leg.studio.model;
+    const seen = isInpainting(info) ? extra : undefined;
+    const network = new GuidedNetwork(leg.studio, conditions, direction, seen);
+    const predict: Network = (x, timestep, at) => network.predict(x, timestep, { ...at, step: leg.before + at.step });
+    const descent = { shape, sigmas: leg.sigmas, start: latents, noise, kept: seen ? undefined : kept };
+    try {
+      for await (const event of sampleLatents(info, request, predict, descent, memory)) {
+        latents = event.latents as typeof latents;
+        yield { ...event, step: leg.before + event.step, steps };
+      }
+    } finally {
+      network.dispose();
+    }
   }
 }
 
@@ -179,6 +182,7 @@ function factsOf(request: ResolvedRequest, picture: number, { model, modelName }
     ...perturbationFacts(request),
     ['Noise Schedule', model.info.prediction.zeroTerminalSnr ? 'Zero Terminal SNR' : undefined], // A1111's words
     ...sizeFacts(sizes),
+    ...refinerFacts(request.refiner),
     // What is not written is read as 1, the default of other families.
     ['Clip skip', model.info.unet!.addition && clipSkip === 1 ? clipSkip : undefined],
   ];

@@ -10,7 +10,7 @@ import { loadClipVocabulary, vocabularyFromMerges } from '../prompt/vocabulary';
 import type { Seed } from '../sampling/noise';
 import { definedOnly } from './checks';
 import { type Direction, steered } from './direction';
-import { decodeImages, drawLatents, type Studio } from './generate';
+import { decodeImages, drawLatents } from './generate';
 import {
   type Img2ImgRequest,
   type InpaintRequest,
@@ -25,6 +25,7 @@ import { parseRequest, type ResolvedRequest, type Txt2ImgRequest } from './reque
 import { type AnyRequest, type ResumeOptions, Run, readRun } from './run';
 import { lastStep } from './sample';
 import { isInpainting } from './source';
+import { registerStudio, type Studio } from './studio';
 import { encodersOf, type TextEncoder } from './text-encoders';
 import { isUnconditional, UnconditionalPipeline } from './unconditional';
 import { type StageHashes, testimony } from './witness';
@@ -47,7 +48,9 @@ export class Pipeline {
   private constructor(
     readonly model: Model,
     private readonly studio_: Studio,
-  ) {}
+  ) {
+    registerStudio(this, studio_);
+  }
 
   /**
    * Loads a model: a safetensors or GGUF file, a diffusers folder, or, without a path, the embedded avatar model.

@@ -2,6 +2,7 @@
 import type { ModelInfo, Perturbation } from '../model/model';
 import { checkNames, definedOnly, finite, integer, oneOf, refuse } from './checks';
 import { type Changes, type Direction, directionOptions, parseDirection } from './direction';
+import { parseRefiner, type RefinerOptions, type ResolvedRefiner } from './refiner';
 import {
   parseSampling,
   type ResolvedSampling,
@@ -37,6 +38,8 @@ export interface TextRequest extends Omit<SamplingRequest, 'onStep'>, SizeReques
   pagLayers?: readonly string[];
   /** `identity`: each pixel attends to itself alone. `skip`: the transformers are left out (skip-layer guidance). Default `identity`. */
   pagMethod?: Perturbation['kind'];
+  /** A second model that draws the last steps; see docs/guides/models.md. A saved run does not hold it: give it again. */
+  refiner?: RefinerOptions;
   /** A1111's meaning: 1 takes the text encoder's last layer, 2 the one before. Default 1, and 2 in Stable Diffusion XL. */
   clipSkip?: number;
   /**
@@ -78,6 +81,7 @@ export interface ResolvedHires {
 export interface ResolvedRequest extends Omit<ResolvedSampling, 'onStep'>, Direction {
   clipSkip: number;
   sizes: SizeRequest;
+  refiner?: ResolvedRefiner;
   onStep?: TextRequest['onStep'];
   hires?: ResolvedHires;
   /** The picture that it begins from. */
@@ -86,7 +90,7 @@ export interface ResolvedRequest extends Omit<ResolvedSampling, 'onStep'>, Direc
   maskBlur?: number;
 }
 
-export const textOptions = [...directionOptions, 'clipSkip', ...samplingOptions, ...sizeOptions];
+export const textOptions = [...directionOptions, 'clipSkip', 'refiner', ...samplingOptions, ...sizeOptions];
 
 /** Throws `INVALID_REQUEST` (or `UNKNOWN_SAMPLER`, `UNKNOWN_SCHEDULE`) with the option, what was expected and what came. */
 export function parseRequest(request: Txt2ImgRequest, info: ModelInfo): ResolvedRequest {
@@ -104,11 +108,13 @@ export function parseText(request: TextRequest, info: ModelInfo): ResolvedReques
   const direction = parseDirection({ ...set, cfgScale });
   checkLayers(direction, info);
   if (onStep !== undefined && typeof onStep !== 'function') refuse('onStep', 'a function', onStep);
+  const refiner = set.refiner && parseRefiner(set.refiner, info);
   const geometry = { multiple: factor, factor, channels: info.vae?.latentChannels ?? 4 };
   return {
     ...direction,
     clipSkip: integer('clipSkip', set.clipSkip, 1, 12),
-    sizes: parseSizes(set, info),
+    ...(refiner && { refiner }),
+    sizes: parseSizes(set, refiner ? [info, refiner.studio.model.info] : [info]),
     ...parseSampling(set, geometry, direction.prompts.length),
     onStep,
   };

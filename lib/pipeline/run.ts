@@ -4,20 +4,21 @@ import { Image } from '../image/image';
 import type { ModelInfo } from '../model/model';
 import { checkNames, refuse } from './checks';
 import { type Changes, changed, type Direction, directionOf, parseDirection, steered } from './direction';
-import { decodeImages, drawLatents, type Studio } from './generate';
+import { decodeImages, drawLatents } from './generate';
 import type { Img2ImgRequest, InpaintRequest } from './image-request';
 import { type Answer, AnswerMemory } from './memory';
 import { pack, unpack } from './packing';
 import { hasLinearPreview, linearPreview } from './preview';
 import type { ResolvedRequest, TextRequest, Txt2ImgRequest } from './request';
 import type { PipelineStep } from './sampling-request';
+import { type Studio, studioOf } from './studio';
 import type { StageHashes } from './witness';
 
 /** A request for any task: with a mask it is for inpaint, with an image alone for img2img. */
 export type AnyRequest = Txt2ImgRequest | Img2ImgRequest | InpaintRequest;
 
 /** What a saved run cannot hold: give it again where the run had it. */
-export type ResumeOptions = Pick<TextRequest, 'sampler' | 'schedule' | 'signal' | 'onStep'>;
+export type ResumeOptions = Pick<TextRequest, 'sampler' | 'schedule' | 'refiner' | 'signal' | 'onStep'>;
 
 /** Where a run was left. */
 export interface SavedRun {
@@ -65,6 +66,7 @@ export class Run implements AsyncIterableIterator<PipelineStep, void, void> {
     return pack({
       ...{ format, model: fingerprint(this.studio_.model.info), step: this.step_, answers: this.memory_.answers },
       request: Object.fromEntries(Object.entries({ ...this.request_, seed, subseed }).flatMap(saveable)),
+      refiner: this.resolved_.refiner && fingerprint(this.resolved_.refiner.studio.model.info),
       functions: (['sampler', 'schedule'] as const).filter((name) => typeof this.request_[name] === 'function'),
       direction: directionOf(this.direction_),
     });
@@ -110,9 +112,10 @@ export class Run implements AsyncIterableIterator<PipelineStep, void, void> {
 
 /** Throws `FILE_INVALID` for bytes that are no saved run, and `INVALID_REQUEST` for one of another model or without its functions. */
 export function readRun(bytes: Uint8Array, info: ModelInfo, options: ResumeOptions): SavedRun {
-  checkNames(options, ['sampler', 'schedule', 'signal', 'onStep']);
+  checkNames(options, ['sampler', 'schedule', 'refiner', 'signal', 'onStep']);
   if (!(bytes instanceof Uint8Array)) refuse('saved', 'the bytes of a saved run', bytes);
-  const saved = unpack(bytes) as SavedRun & { format: unknown; model: string; functions: string[] };
+  type Saved = SavedRun & { format: unknown; model: string; refiner?: string; functions: string[] };
+  const saved = unpack(bytes) as Saved;
   if (saved?.format !== format) {
     throw new DiffusionError('FILE_INVALID', `saved: expected '${format}', got ${JSON.stringify(saved?.format)}`);
   }
@@ -121,6 +124,9 @@ export function readRun(bytes: Uint8Array, info: ModelInfo, options: ResumeOptio
     if (options[name] === undefined)
       refuse(name, 'the function that the run had, which is not saved with it', undefined);
   }
+  const refiner = studioOf(options.refiner?.pipeline);
+  const given = refiner && fingerprint(refiner.model.info);
+  if (given !== saved.refiner) refuse('refiner', `that of the saved run (${saved.refiner ?? 'none'})`, given);
   const { prompts, negativePrompts, ...rest } = saved.direction;
   return {
     request: restored(saved.request),
@@ -139,7 +145,7 @@ function fingerprint({ family, parameters, weightBytes, precision, prediction }:
 
 /** An option as it is saved, or none. */
 function saveable([name, value]: [string, unknown]): [string, unknown][] {
-  if (name === 'signal' || typeof value === 'function' || value === undefined) return [];
+  if (name === 'signal' || name === 'refiner' || typeof value === 'function' || value === undefined) return [];
   if (value instanceof Image) return [[name, { width: value.width, height: value.height, data: value.data }]];
   return [[name, value]];
 }

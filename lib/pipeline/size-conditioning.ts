@@ -24,18 +24,19 @@ export interface SizeRequest {
 
 export const sizeOptions = ['originalSize', 'cropTopLeft', 'targetSize', 'aestheticScore', 'negativeAestheticScore'];
 
-/** The options of a request that there are; throws `INVALID_REQUEST`. */
-export function parseSizes(request: SizeRequest, info: ModelInfo): SizeRequest {
+/** The options of a request that there are; throws `INVALID_REQUEST` for those that none of its models takes. */
+export function parseSizes(request: SizeRequest, models: readonly ModelInfo[]): SizeRequest {
   const { originalSize, cropTopLeft, targetSize, aestheticScore, negativeAestheticScore } = request;
-  const takes = info.unet?.addition?.sizeNumbers ?? 0;
+  const counts = models.map(({ unet }) => unet?.addition?.sizeNumbers ?? 0);
+  const [isXl, isBase, isRefiner] = [Math.max(...counts) > 0, counts.includes(6), counts.includes(5)];
   const taken = (name: keyof SizeRequest, isTaken: boolean, by: string) => {
     if (request[name] !== undefined && !isTaken) refuse(name, `none, since only ${by} takes it`, request[name]);
   };
-  taken('originalSize', takes > 0, 'Stable Diffusion XL');
-  taken('cropTopLeft', takes > 0, 'Stable Diffusion XL');
-  taken('targetSize', takes === 6, "Stable Diffusion XL's base model");
-  taken('aestheticScore', takes === 5, "Stable Diffusion XL's refiner");
-  taken('negativeAestheticScore', takes === 5, "Stable Diffusion XL's refiner");
+  taken('originalSize', isXl, 'Stable Diffusion XL');
+  taken('cropTopLeft', isXl, 'Stable Diffusion XL');
+  taken('targetSize', isBase, "Stable Diffusion XL's base model");
+  taken('aestheticScore', isRefiner, "Stable Diffusion XL's refiner");
+  taken('negativeAestheticScore', isRefiner, "Stable Diffusion XL's refiner");
   const score = (name: string, value: number) => finite(name, value, 0, 10);
   return {
     ...(originalSize && { originalSize: parsePair('originalSize', originalSize, ['width', 'height'], 1) }),

@@ -61,6 +61,53 @@ for (const form of ['a single file', 'a folder']) {
   });
 }
 
+t.test('base and refiner draw together what they draw in diffusers', async (t) => {
+  const [base, refiner] = [await load(t, compVis('sdxl')), await load(t, compVis('refiner'))];
+  const [first] = leadingSchedule(steps, noiseModelOf(base.info.prediction));
+  const latents = reference.f32('start').data.map((value) => value * Math.sqrt(first ** 2 + 1));
+  const expected = readFixture(networkPath('refiner.ref.safetensors')).f32('ensemble.image').data;
+  const stepping = { steps, sampler: 'ddim', schedule: 'leading' } as const;
+  const request = { prompt, negativePrompt, cfgScale, ...stepping, refiner: { pipeline: refiner } };
+  const heard: number[] = [];
+  const onStep = ({ step, steps: all }: { step: number; steps: number }) => void heard.push(step, all);
+  const { images } = await base.txt2img({ ...request, latents, onStep });
+  const near = images[0].data.filter((byte, i) => Math.abs(byte - Math.round(255 * expected[i])) <= 1).length;
+  t.ok(near >= 0.999 * expected.length, `${near} of ${expected.length} values within 1/255`);
+  t.strictSame(heard, Array.from({ length: steps }, (_, i) => [i + 1, steps]).flat());
+  t.match(images[0].parameters, /Refiner: refiner, Refiner switch at: 0.8/);
+
+  const ancestral = { ...request, sampler: 'euler_a', seed: 4 } as const;
+  const drawn = (await base.txt2img(ancestral)).images[0].data;
+  for (const before of [3, 9]) {
+    const run = base.steps(ancestral);
+    for (let i = 0; i < before; i++) await run.next();
+    const saved = run.save();
+    await run.return();
+    t.throws(() => base.resume(saved), {
+      code: 'INVALID_REQUEST',
+      message: /^refiner: expected that of the saved run/,
+    });
+    let last: Image | undefined;
+    for await (const step of base.resume(saved, { refiner: { pipeline: refiner } })) last = (await step.decode())[0];
+    t.ok(sameBytes(drawn, last!.data), `taken up after step ${before}`);
+  }
+  const scored = await base.txt2img({ ...ancestral, aestheticScore: 1 });
+  t.notOk(sameBytes(drawn, scored.images[0].data), 'the refiner sees the score');
+  const [image, mask] = [images[0], new Image(32, 32, new Uint8Array(32 * 32 * 3).fill(255, 0, 32 * 16 * 3))];
+  const painted = (await base.inpaint({ ...ancestral, image, mask })).images[0].data;
+  t.ok(sameBytes(painted.slice(32 * 16 * 3), image.data.slice(32 * 16 * 3)), 'what is black stays');
+
+  const refused: [object, RegExp][] = [
+    [{ refiner: 5 }, /^refiner: expected an object with a pipeline, got 5$/],
+    [{ refiner: {} }, /^refiner.pipeline: expected a Pipeline, got undefined$/],
+    [{ refiner: { pipeline: refiner, switchAt: 1 } }, /^refiner.switchAt: .*, got 1$/],
+    [{ refiner: { pipeline: refiner, at: 1 } }, /^at: there is no such option/],
+  ];
+  for (const [options, message] of refused) {
+    await t.rejects(base.txt2img({ prompt, ...options } as never), { code: 'INVALID_REQUEST', message });
+  }
+});
+
 t.test('an empty negative prompt means zeros where the pipeline says so', async (t) => {
   const says = writeFolder(path.join(folder, 'empty'), parts.sdxl, { force_zeros_for_empty_prompt: false });
   const [zeros, encoded] = [await load(t, compVis('sdxl')), await load(t, says)];

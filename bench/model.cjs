@@ -7,7 +7,8 @@ const path = require('node:path');
 const { embeddedModelPath } = require('../dist');
 const { measurePeaks } = require('./kernels.cjs');
 const { measurePeers, printPeer } = require('./peers.cjs');
-const { writeRandomSd15 } = require('./random-sd15.cjs');
+const shapes = require('./model-shapes.cjs');
+const { writeRandomModel } = require('./random-weights.cjs');
 
 const prompt = 'a smiling woman with curly red hair and sunglasses';
 const gib = (bytes) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
@@ -15,13 +16,21 @@ const gib = (bytes) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 exports.benchAvatar = (values) =>
   bench('avatar', embeddedModelPath, { precision: 'auto', size: '128', steps: '25' }, values);
 
-exports.benchSd15 = async (values) => {
-  const file = values.model ?? path.join(os.tmpdir(), 'node-diffusion-random-sd15.safetensors');
+const families = {
+  sd15: { size: '512,256', steps: '3', gigabytes: 2.1 },
+  sd21: { size: '768', steps: '3', gigabytes: 2.6 },
+  sdxl: { size: '1024', steps: '1', gigabytes: 6.9 },
+};
+
+/** `name`: a key of {@link families}. Random weights of its shapes, unless `--model` names a file. */
+exports.benchFamily = async (name, values) => {
+  const { gigabytes, ...defaults } = families[name];
+  const file = values.model ?? path.join(os.tmpdir(), `node-diffusion-random-${name}.safetensors`);
   if (values.model === undefined && !fs.existsSync(file)) {
-    console.error(`writing random weights of Stable Diffusion 1.5's shapes to ${file} (2.1 GB) ...`);
-    await writeRandomSd15(file);
+    console.error(`writing random weights of ${name}'s shapes to ${file} (${gigabytes} GB) ...`);
+    writeRandomModel(file, shapes[name]());
   }
-  await bench('sd15', file, { precision: 'auto,q8_0', size: '512,256', steps: '3' }, values);
+  await bench(name, file, { precision: 'auto,q8_0', ...defaults }, values);
 };
 
 async function bench(name, file, defaults, values) {

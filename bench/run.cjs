@@ -1,11 +1,11 @@
 'use strict';
-// npm run bench [-- avatar | sd15 | kernels | accuracy] [options]: what is measured, and how, stands in docs/benchmarks.md.
+// npm run bench [-- avatar | sd15 | sd21 | sdxl | kernels | accuracy] [options]: what is measured, and how, stands in docs/benchmarks.md.
 const { parseArgs } = require('node:util');
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    model: { type: 'string' }, // sd15: a Stable Diffusion 1 file; default: random weights in the temporary folder
+    model: { type: 'string' }, // sd15, sd21, sdxl: a file of that family; default: random weights in the temporary folder
     precision: { type: 'string' }, // one or several, with commas between
     threads: { type: 'string' },
     size: { type: 'string' }, // one or several
@@ -16,7 +16,9 @@ const { values, positionals } = parseArgs({
 
 const benches = {
   avatar: () => require('./model.cjs').benchAvatar(values),
-  sd15: () => require('./model.cjs').benchSd15(values),
+  sd15: () => require('./model.cjs').benchFamily('sd15', values),
+  sd21: () => require('./model.cjs').benchFamily('sd21', values),
+  sdxl: () => require('./model.cjs').benchFamily('sdxl', values),
   kernels: () => require('./kernels.cjs').benchKernels(values),
   accuracy: () => require('./accuracy.cjs').benchAccuracy(values),
 };

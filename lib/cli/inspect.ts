@@ -25,7 +25,7 @@ export async function inspect(args: string[]): Promise<void> {
     const text =
       typeof value === 'object'
         ? Object.entries(value)
-            .map(([k, v]) => `${k} ${v}`)
+            .map(([k, v]) => `${k} ${typeof v === 'object' ? JSON.stringify(v) : v}`)
             .join(', ')
         : String(value);
     console.log(`${name.padEnd(18)} ${text}`);

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { Pipeline } from '../pipeline/pipeline';
 import type { TextRequest, Txt2ImgRequest } from '../pipeline/request';
+import type { PixelSize } from '../pipeline/size-conditioning';
 import { type DrawingValues, draw, drawingHelp, drawingOptions, samplingRequest } from './drawing';
 import { numberOption, UsageError } from './usage';
 
@@ -17,7 +18,12 @@ export const textHelp = `\
       --pag-method NAME      identity or skip
       --guidance-interval L,H the sigmas between which the prompt guides
       --batch-size N         pictures at once, of each prompt
-      --clip-skip N          1 = none
+      --clip-skip N          1 = none (default; 2 in Stable Diffusion XL)
+      --original-size WxH    Stable Diffusion XL: the size of the picture before it was cropped
+      --crop-top-left T,L    Stable Diffusion XL: where the crop began
+      --target-size WxH      Stable Diffusion XL: the size after the crop
+      --aesthetic-score X    its refiner: how pleasing the picture is, 0 to 10
+      --negative-aesthetic-score X
 ${drawingHelp}`;
 
 export const txt2imgHelp = `node-diffusion "PROMPT" -o OUT.png [options]
@@ -40,6 +46,11 @@ export const textOptions = {
   'guidance-interval': { type: 'string' },
   'batch-size': { type: 'string' },
   'clip-skip': { type: 'string' },
+  'original-size': { type: 'string' },
+  'crop-top-left': { type: 'string' },
+  'target-size': { type: 'string' },
+  'aesthetic-score': { type: 'string' },
+  'negative-aesthetic-score': { type: 'string' },
 } as const;
 
 const options = {
@@ -86,7 +97,26 @@ export function textRequest(values: TextValues, positionals: string[]): Omit<Tex
     guidanceInterval: intervalOption(values['guidance-interval']),
     batchSize: numberOption('batch-size', values['batch-size']),
     clipSkip: numberOption('clip-skip', values['clip-skip']),
+    originalSize: sizeOption('original-size', values['original-size']),
+    cropTopLeft: cornerOption('crop-top-left', values['crop-top-left']),
+    targetSize: sizeOption('target-size', values['target-size']),
+    aestheticScore: numberOption('aesthetic-score', values['aesthetic-score']),
+    negativeAestheticScore: numberOption('negative-aesthetic-score', values['negative-aesthetic-score']),
   };
+}
+
+function sizeOption(name: string, value: string | undefined): PixelSize | undefined {
+  if (value === undefined) return undefined;
+  const [, width, height] = /^(\d+)x(\d+)$/.exec(value) ?? [];
+  if (height === undefined) throw new UsageError(`--${name}: expected WIDTHxHEIGHT, got '${value}'`);
+  return { width: Number(width), height: Number(height) };
+}
+
+function cornerOption(name: string, value: string | undefined): { top: number; left: number } | undefined {
+  if (value === undefined) return undefined;
+  const [, top, left] = /^(\d+),(\d+)$/.exec(value) ?? [];
+  if (left === undefined) throw new UsageError(`--${name}: expected TOP,LEFT, got '${value}'`);
+  return { top: Number(top), left: Number(left) };
 }
 
 function intervalOption(value: string | undefined): [low: number, high: number] | undefined {

@@ -82,6 +82,7 @@ export function fromDiffusers(options: object): Translated {
     cfgScale: guidance === undefined ? undefined : Math.max(guidance, 1), // 1 and below turn guidance off
     cfgRescale: bag.take('guidance_rescale'),
     ...perturbation(bag),
+    ...sizes(bag),
     ...noise(bag),
     width: bag.take('width'),
     height: bag.take('height'),
@@ -101,6 +102,24 @@ function perturbation(bag: OptionBag) {
   const layers = bag.takeIf('pag_applied_layers', areBlocks);
   const pagLayers = layers === undefined ? undefined : [layers].flat().map((layer) => layer.replace('_blocks', ''));
   return { pagScale: bag.take('pag_scale'), pagLayers };
+}
+
+/** Stable Diffusion XL's: pairs of height and width. */
+function sizes(bag: OptionBag) {
+  const isPair = (value: unknown): value is [number, number] =>
+    Array.isArray(value) && value.length === 2 && value.every(isNumber);
+  const size = (name: string) => {
+    const pair = bag.takeIf(name, isPair);
+    return pair && { width: pair[1], height: pair[0] };
+  };
+  const crop = bag.takeIf('crops_coords_top_left', isPair);
+  return {
+    originalSize: size('original_size'),
+    cropTopLeft: crop && { top: crop[0], left: crop[1] },
+    targetSize: size('target_size'),
+    aestheticScore: bag.take('aesthetic_score'),
+    negativeAestheticScore: bag.take('negative_aesthetic_score'),
+  };
 }
 
 /** The options with the scheduler's configuration among them, and its class as `scheduler`. */

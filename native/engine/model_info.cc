@@ -29,7 +29,9 @@ void name_family(ModelInfo& info) {
 int64_t find_picture_size(const ModelInfo& info, const weights::Family& usual) {
     const auto& unet = *info.unet;
     if (unet.unconditional()) return unet.sample_size;
-    if (unet.sample_size > 0) return unet.sample_size * (info.vae ? info.vae->downscale() : 8);
+    constexpr int64_t kLargest = 4096;  // of latents: larger ones are a mistake
+    if (unet.sample_size > 0 && unet.sample_size <= kLargest)
+        return unet.sample_size * (info.vae ? info.vae->downscale() : 8);
     // 512-base Stable Diffusion 2 and its inpainting predict epsilon, 768-v does not.
     const bool small = info.prediction.type != usual.prediction && std::string_view(usual.id) == "sd2";
     return small ? weights::families().front().picture_size : usual.picture_size;

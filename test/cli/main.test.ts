@@ -76,6 +76,12 @@ t.test('wrong use ends with 2 and one line', async (t) => {
     [['a cat', '-o', 'picture.bmp'], /ends in \.png, \.jpg, \.jpeg or \.webp, got 'picture\.bmp'/],
     [['a cat', '-o', out('x.png'), ...small, '--sampler', 'magic'], /UNKNOWN_SAMPLER.*euler/],
     [['a cat', '-o', out('x.png'), ...small, '--prediction', 'score'], /INVALID_ARGUMENT: prediction: .*x0, flow/],
+    [['a cat', ...model, '--original-size', '64'], /--original-size: expected WIDTHxHEIGHT, got '64'/],
+    [['a cat', ...model, '--crop-top-left', '6x4'], /--crop-top-left: expected TOP,LEFT, got '6x4'/],
+    [
+      ['a cat', '-o', out('x.png'), ...small, '--original-size', '64x64'],
+      /INVALID_REQUEST: originalSize: expected none/,
+    ],
     [['a cat', '-o', out('x.png'), ...small, '--width', '30'], /INVALID_REQUEST: width: expected a multiple of 4/],
   ];
   for (const [args, message] of wrong) {

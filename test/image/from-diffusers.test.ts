@@ -34,6 +34,14 @@ t.test('a pipeline’s call', async (t) => {
     ...{ seed: 42, rng: 'torch', width: 512, height: 768, batchSize: 2, clipSkip: 2 },
   });
   t.strictSame(unknown, { output_type: 'pil', cross_attention_kwargs: { scale: 0.5 } });
+  const sizes = { original_size: [48, 64], crops_coords_top_left: [4, 8], target_size: [40, 32], aesthetic_score: 6 };
+  t.strictSame(fromDiffusers({ ...sizes, negative_aesthetic_score: 2.5, negative_original_size: [8, 8] }), {
+    request: {
+      ...{ originalSize: { width: 64, height: 48 }, cropTopLeft: { top: 4, left: 8 } },
+      ...{ targetSize: { width: 32, height: 40 }, aestheticScore: 6, negativeAestheticScore: 2.5 },
+    },
+    unknown: { negative_original_size: [8, 8] },
+  });
   const accepted: Txt2ImgRequest = { prompt: '', ...request };
   t.equal(accepted.prompt, 'a cat');
   t.strictSame(fromDiffusers({ pag_scale: 3, pag_applied_layers: ['mid', 'up_blocks.0'] }), {

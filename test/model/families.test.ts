@@ -1,5 +1,5 @@
 /** The networks of more families against diffusers, as CompVis single files and as diffusers folders (test/fixtures/networks/README.md). */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import t from 'tap';
@@ -100,6 +100,53 @@ t.test('what a file is recognised as', async (t) => {
   });
   t.match(await infoOf('refiner'), { zeroEmptyNegative: false, unet: { addition: { sizeNumbers: 5 } } });
   t.match(await infoOf('lcm'), { unet: { takesGuidance: true }, components: { textEncoder2: false } });
+});
+
+/** A file of these tensors' names and shapes without a configuration, all zeros that take no room on the disk. */
+function writeShapes(name: string, tensors: readonly { name: string; shape: number[] }[]): string {
+  let at = 0;
+  const header: Record<string, unknown> = {};
+  for (const { name, shape } of tensors) {
+    const end = at + 2 * shape.reduce((a, b) => a * b);
+    header[name] = { dtype: 'F16', shape, data_offsets: [at, end] };
+    at = end;
+  }
+  const text = Buffer.from(JSON.stringify(header));
+  const size = Buffer.alloc(8);
+  size.writeBigUInt64LE(BigInt(text.length));
+  const file = path.join(folder, `${name}-shapes.safetensors`);
+  writeFileSync(file, Buffer.concat([size, text]));
+  truncateSync(file, 8 + text.length + at);
+  return file;
+}
+
+t.test('full-sized single files without a configuration', { skip: process.platform === 'win32' }, async (t) => {
+  const shapes = require('../../bench/model-shapes.cjs');
+  const epsilon = { prediction: { type: 'epsilon' } };
+  t.match(await inspectModel(writeShapes('sd15', shapes.sd15())), {
+    ...{ ...epsilon, family: 'sd1', title: 'Stable Diffusion 1', pictureSize: 512, padToken: 'end' },
+    ...{ parameters: 1066235307, vae: { scalingFactor: Math.fround(0.18215) } },
+  });
+  const sd21 = shapes.sd21();
+  t.match(await inspectModel(writeShapes('sd21', sd21)), {
+    ...{ prediction: { type: 'v_prediction' }, family: 'sd2', pictureSize: 768, padToken: 'zero' },
+    ...{ skippedTextLayers: 1, textEncoder: { heads: 16 } },
+  });
+  const isFirst = (name: string) => name === 'model.diffusion_model.input_blocks.0.0.weight';
+  const inpainting = sd21.map((tensor: { name: string; shape: number[] }) =>
+    isFirst(tensor.name) ? { ...tensor, shape: [320, 9, 3, 3] } : tensor,
+  );
+  t.match(await inspectModel(writeShapes('sd2-inpainting', inpainting)), {
+    ...epsilon,
+    family: 'sd2',
+    pictureSize: 512,
+  });
+  t.match(await inspectModel(writeShapes('sdxl', shapes.sdxl())), {
+    ...{ ...epsilon, family: 'sdxl', pictureSize: 1024, zeroEmptyNegative: true, padToken: 'end' },
+    ...{ parameters: 3468837867, vae: { scalingFactor: Math.fround(0.13025) } },
+    unet: { contextWidth: 2048, addition: { pooledWidth: 1280, sizeNumbers: 6 }, blockChannels: [320, 640, 1280] },
+    ...{ textEncoder: { heads: 12 }, textEncoder2: { heads: 20, projectionWidth: 1280, layers: 32 } },
+  });
 });
 
 t.test('what a model lacks is said together with what it is', async (t) => {

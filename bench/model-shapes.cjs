@@ -1,65 +1,27 @@
 'use strict';
-// Writes a model file of Stable Diffusion 1.5's tensor names and shapes (CompVis naming, f16, 2.1 GB) with random weights, so that
-// speed and memory can be measured without a download. Weights are N(0, 1 / fan in), norms 1, biases 0.
-const fs = require('node:fs');
+// Names (CompVis') and shapes of the tensors of Stable Diffusion 1.5, 2.1 and XL: for random-weights.cjs.
 
-exports.writeRandomSd15 = async (file) => {
-  const tensors = [...unet(), ...textEncoder(), ...vae()];
-  const header = { __metadata__: { format: 'pt' } };
-  let offset = 0;
-  for (const { name, shape } of tensors) {
-    const end = offset + 2 * shape.reduce((a, b) => a * b);
-    header[name] = { dtype: 'F16', shape, data_offsets: [offset, end] };
-    offset = end;
-  }
-  const text = Buffer.from(JSON.stringify(header).replace(/$/, ' '.repeat(8)));
-  const size = Buffer.alloc(8);
-  size.writeBigUInt64LE(BigInt(text.length));
-  const unfinished = `${file}.tmp`;
-  const out = fs.openSync(unfinished, 'w');
-  try {
-    fs.writeSync(out, size);
-    fs.writeSync(out, text);
-    for (const tensor of tensors) writeValues(out, tensor);
-  } finally {
-    fs.closeSync(out);
-  }
-  fs.renameSync(unfinished, file);
-};
+exports.sd15 = () => [
+  ...unet({ multiples: [1, 2, 4, 4], transformers: [1, 1, 1, 0], middle: 1, context: 768 }),
+  ...clip('cond_stage_model.transformer'),
+  ...vae(),
+];
 
-const blockLength = 2 ** 20;
-let normals;
-const scaledBlocks = new Map();
+exports.sd21 = () => [
+  ...unet({ multiples: [1, 2, 4, 4], transformers: [1, 1, 1, 0], middle: 1, context: 1024, isLinear: true }),
+  ...openClip('cond_stage_model.model', 1024, 24),
+  ...vae(),
+];
 
-/** The same block of random normals over and over, scaled for the tensor's fan-in. */
-function writeValues(out, { shape, kind }) {
-  let count = shape.reduce((a, b) => a * b);
-  const fanIn = shape.slice(1).reduce((a, b) => a * b, 1);
-  const scale = { weight: 1 / Math.sqrt(fanIn), embedding: 0.02 }[kind];
-  const block = scale === undefined ? constantBlock(kind === 'norm' ? 1 : 0) : randomBlock(scale);
-  for (; count > 0; count -= blockLength) fs.writeSync(out, block, 0, 2 * Math.min(count, blockLength));
-}
-
-function constantBlock(value) {
-  return Buffer.from(new Uint16Array(blockLength).fill(toHalf(value)).buffer);
-}
-
-function randomBlock(scale) {
-  normals ??= require('../dist').philoxNoise(1234).normal(blockLength);
-  if (!scaledBlocks.has(scale))
-    scaledBlocks.set(scale, Buffer.from(Uint16Array.from(normals, (x) => toHalf(x * scale)).buffer));
-  return scaledBlocks.get(scale);
-}
-
-const bits = new DataView(new ArrayBuffer(4));
-
-/** f32 to the bits of f16, towards zero; what is too small becomes 0. */
-function toHalf(value) {
-  bits.setFloat32(0, value);
-  const word = bits.getUint32(0);
-  const exponent = ((word >>> 23) & 0xff) - 112;
-  return exponent <= 0 ? 0 : ((word >>> 16) & 0x8000) | (exponent << 10) | ((word >>> 13) & 0x3ff);
-}
+exports.sdxl = () => [
+  ...unet({
+    ...{ multiples: [1, 2, 4], transformers: [0, 2, 10], middle: 10, context: 2048 },
+    ...{ isLinear: true, addition: 1280 + 6 * 256 },
+  }),
+  ...clip('conditioner.embedders.0.transformer'),
+  ...openClip('conditioner.embedders.1.model', 1280, 32),
+  ...vae(),
+];
 
 const weight = (name, ...shape) => ({ name: `${name}.weight`, shape, kind: 'weight' });
 const bias = (name, n) => ({ name: `${name}.bias`, shape: [n], kind: 'bias' });
@@ -67,11 +29,11 @@ const norm = (name, n) => [{ name: `${name}.weight`, shape: [n], kind: 'norm' },
 const conv = (name, from, to, k) => [weight(name, to, from, k, k), bias(name, to)];
 const linear = (name, from, to) => [weight(name, to, from), bias(name, to)];
 
-function* unet() {
+function* unet({ width = 320, multiples, transformers, middle, context, isLinear, addition }) {
   const base = 'model.diffusion_model';
-  const width = 320;
   const time = 4 * width;
-  const levels = [1, 2, 4, 4].map((m) => m * width);
+  const levels = multiples.map((m) => m * width);
+  const last = levels.length - 1;
 
   function* resnet(name, from, to) {
     yield* norm(`${name}.in_layers.0`, from);
@@ -81,27 +43,34 @@ function* unet() {
     yield* conv(`${name}.out_layers.3`, to, to, 3);
     if (from !== to) yield* conv(`${name}.skip_connection`, from, to, 1);
   }
-  function* transformer(name, c) {
+  function* transformer(name, c, blocks) {
+    const projection = (part) => (isLinear ? linear(`${name}.${part}`, c, c) : conv(`${name}.${part}`, c, c, 1));
     yield* norm(`${name}.norm`, c);
-    yield* conv(`${name}.proj_in`, c, c, 1);
-    const block = `${name}.transformer_blocks.0`;
-    for (const [attention, context] of [
-      ['attn1', c],
-      ['attn2', 768],
-    ]) {
-      yield weight(`${block}.${attention}.to_q`, c, c);
-      yield weight(`${block}.${attention}.to_k`, c, context);
-      yield weight(`${block}.${attention}.to_v`, c, context);
-      yield* linear(`${block}.${attention}.to_out.0`, c, c);
+    yield* projection('proj_in');
+    for (let b = 0; b < blocks; b++) {
+      const block = `${name}.transformer_blocks.${b}`;
+      for (const [attention, width] of [
+        ['attn1', c],
+        ['attn2', context],
+      ]) {
+        yield weight(`${block}.${attention}.to_q`, c, c);
+        yield weight(`${block}.${attention}.to_k`, c, width);
+        yield weight(`${block}.${attention}.to_v`, c, width);
+        yield* linear(`${block}.${attention}.to_out.0`, c, c);
+      }
+      yield* linear(`${block}.ff.net.0.proj`, c, 8 * c);
+      yield* linear(`${block}.ff.net.2`, 4 * c, c);
+      for (const i of [1, 2, 3]) yield* norm(`${block}.norm${i}`, c);
     }
-    yield* linear(`${block}.ff.net.0.proj`, c, 8 * c);
-    yield* linear(`${block}.ff.net.2`, 4 * c, c);
-    for (const i of [1, 2, 3]) yield* norm(`${block}.norm${i}`, c);
-    yield* conv(`${name}.proj_out`, c, c, 1);
+    yield* projection('proj_out');
   }
 
   yield* linear(`${base}.time_embed.0`, width, time);
   yield* linear(`${base}.time_embed.2`, time, time);
+  if (addition) {
+    yield* linear(`${base}.label_emb.0.0`, addition, time);
+    yield* linear(`${base}.label_emb.0.2`, time, time);
+  }
   yield* conv(`${base}.input_blocks.0.0`, 4, width, 3);
   const skips = [width];
   let c = width;
@@ -109,33 +78,33 @@ function* unet() {
   for (const [i, to] of levels.entries()) {
     for (let j = 0; j < 2; j++, index++) {
       yield* resnet(`${base}.input_blocks.${index}.0`, c, to);
-      if (i < 3) yield* transformer(`${base}.input_blocks.${index}.1`, to);
+      if (transformers[i] > 0) yield* transformer(`${base}.input_blocks.${index}.1`, to, transformers[i]);
       c = to;
       skips.push(c);
     }
-    if (i < 3) {
+    if (i < last) {
       yield* conv(`${base}.input_blocks.${index++}.0.op`, c, c, 3);
       skips.push(c);
     }
   }
   yield* resnet(`${base}.middle_block.0`, c, c);
-  yield* transformer(`${base}.middle_block.1`, c);
+  yield* transformer(`${base}.middle_block.1`, c, middle);
   yield* resnet(`${base}.middle_block.2`, c, c);
   index = 0;
-  for (let i = 3; i >= 0; i--) {
+  for (let i = last; i >= 0; i--) {
     for (let j = 0; j < 3; j++, index++) {
       yield* resnet(`${base}.output_blocks.${index}.0`, c + skips.pop(), levels[i]);
       c = levels[i];
-      if (i < 3) yield* transformer(`${base}.output_blocks.${index}.1`, c);
-      if (i > 0 && j === 2) yield* conv(`${base}.output_blocks.${index}.${i < 3 ? 2 : 1}.conv`, c, c, 3);
+      if (transformers[i] > 0) yield* transformer(`${base}.output_blocks.${index}.1`, c, transformers[i]);
+      if (i > 0 && j === 2) yield* conv(`${base}.output_blocks.${index}.${transformers[i] > 0 ? 2 : 1}.conv`, c, c, 3);
     }
   }
   yield* norm(`${base}.out.0`, c);
   yield* conv(`${base}.out.2`, c, 4, 3);
 }
 
-function* textEncoder() {
-  const base = 'cond_stage_model.transformer.text_model';
+function* clip(prefix) {
+  const base = `${prefix}.text_model`;
   const width = 768;
   yield { ...weight(`${base}.embeddings.token_embedding`, 49408, width), kind: 'embedding' };
   yield { ...weight(`${base}.embeddings.position_embedding`, 77, width), kind: 'embedding' };
@@ -149,6 +118,23 @@ function* textEncoder() {
     yield* linear(`${layer}.mlp.fc2`, 4 * width, width);
   }
   yield* norm(`${base}.final_layer_norm`, width);
+}
+
+function* openClip(base, width, layers) {
+  yield { ...weight(`${base}.token_embedding`, 49408, width), kind: 'embedding' };
+  yield { name: `${base}.positional_embedding`, shape: [77, width], kind: 'embedding' };
+  for (let i = 0; i < layers; i++) {
+    const layer = `${base}.transformer.resblocks.${i}`;
+    yield* norm(`${layer}.ln_1`, width);
+    yield* norm(`${layer}.ln_2`, width);
+    yield { name: `${layer}.attn.in_proj_weight`, shape: [3 * width, width], kind: 'weight' };
+    yield { name: `${layer}.attn.in_proj_bias`, shape: [3 * width], kind: 'bias' };
+    yield* linear(`${layer}.attn.out_proj`, width, width);
+    yield* linear(`${layer}.mlp.c_fc`, width, 4 * width);
+    yield* linear(`${layer}.mlp.c_proj`, 4 * width, width);
+  }
+  yield* norm(`${base}.ln_final`, width);
+  yield { name: `${base}.text_projection`, shape: [width, width], kind: 'weight' };
 }
 
 function* vae() {

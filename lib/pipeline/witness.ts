@@ -6,7 +6,7 @@ import type { Image } from '../image/image';
 export interface StageHashes {
   /** Of the texts' embeddings, weighted and in one batch, as often as they were made: once, and again where prompts change on the way. */
   text: string[];
-  /** Of the latents that the steps begin with; a second one where the picture is enlarged and drawn over. */
+  /** Of the latents that the steps begin with; another where the picture is enlarged and drawn over, or a refiner takes over. */
   start: string[];
   /** Of the latents after each step. */
   steps: string[];

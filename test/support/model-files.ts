@@ -1,7 +1,8 @@
-/** Model files that tests make of fixtures: safetensors, diffusers folders. */
+/** Model files that tests make of fixtures: safetensors, diffusers folders (torch-file.ts: PyTorch's). */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { networkPath } from './safetensors';
+import { writeTorchFile } from './torch-file';
 
 export type Tensors = Map<string, { dtype: string; shape: number[]; data: Buffer }>;
 
@@ -55,24 +56,30 @@ export function configOf({ metadata }: ModelParts): any {
   return JSON.parse(metadata['node-diffusion.config']);
 }
 
-/** As diffusers' save_pretrained writes it; `index` is what model_index.json says. */
-export function writeFolder(folder: string, parts: ModelParts, index: object = {}): string {
+/**
+ * As diffusers' save_pretrained writes it, its weights in safetensors or, as it used to, in PyTorch's format. `index` is what
+ * model_index.json says.
+ */
+export function writeFolder(folder: string, parts: ModelParts, index: object = {}, pickled = false): string {
   const config = configOf(parts);
-  const files = { unet: 'diffusion_pytorch_model', vae: 'diffusion_pytorch_model', text_encoder: 'model' };
-  for (const [component, file] of Object.entries({ ...files, text_encoder_2: 'model' })) {
+  const [network, encoder] = ['diffusion_pytorch_model', pickled ? 'pytorch_model' : 'model'];
+  const files = { unet: network, vae: network, text_encoder: encoder, text_encoder_2: encoder };
+  for (const [component, file] of Object.entries(files)) {
     const own = [...parts.tensors].filter(([name]) => name.startsWith(`${component}.`));
     if (own.length === 0) continue;
     const tensors: Tensors = new Map(own.map(([name, tensor]) => [name.slice(component.length + 1), tensor]));
     mkdirSync(path.join(folder, component), { recursive: true });
-    writeTensors(path.join(folder, component, `${file}.safetensors`), { tensors, metadata: { format: 'pt' } });
+    if (pickled) writeTorchFile(path.join(folder, component, `${file}.bin`), tensors);
+    else writeTensors(path.join(folder, component, `${file}.safetensors`), { tensors, metadata: { format: 'pt' } });
     writeFileSync(path.join(folder, component, 'config.json'), JSON.stringify(config[component]));
   }
   for (const [name, value] of Object.entries({ 'scheduler/scheduler_config': config.scheduler, model_index: index })) {
     mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
     writeFileSync(path.join(folder, `${name}.json`), JSON.stringify(value));
   }
-  mkdirSync(path.join(folder, 'tokenizer'), { recursive: true });
   const merges = parts.metadata['node-diffusion.merges'];
+  if (merges === undefined) return folder;
+  mkdirSync(path.join(folder, 'tokenizer'), { recursive: true });
   writeFileSync(path.join(folder, 'tokenizer', 'merges.txt'), `#version: 0.2\n${merges}\n`);
   return folder;
 }

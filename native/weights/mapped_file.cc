@@ -80,15 +80,16 @@ MappedFile::MappedFile(const std::string& path) : path_(path) {
     if (data == nullptr) cannot_open(path, static_cast<int>(GetLastError()));
     data_ = static_cast<const std::byte*>(data);
     size_ = static_cast<size_t>(size.QuadPart);
+    mapped_ = true;
 }
 
 void MappedFile::unmap() noexcept {
-    if (data_ != nullptr) UnmapViewOfFile(data_);
+    if (mapped_) UnmapViewOfFile(data_);
 }
 
 void MappedFile::release() const {
     // Unlocking pages that are not locked takes them out of the working set; that it then reports an error is expected.
-    if (data_ != nullptr) VirtualUnlock(const_cast<std::byte*>(data_), size_);
+    if (mapped_) VirtualUnlock(const_cast<std::byte*>(data_), size_);
 }
 
 #else
@@ -119,20 +120,29 @@ MappedFile::MappedFile(const std::string& path) : path_(path) {
     if (data == MAP_FAILED) cannot_open(path, errno);
     data_ = static_cast<const std::byte*>(data);
     size_ = size;
+    mapped_ = true;
 }
 
 void MappedFile::unmap() noexcept {
-    if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+    if (mapped_) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
 void MappedFile::release() const {
-    if (data_ != nullptr) ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
+    if (mapped_) ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
 }
 
 #endif
 
+MappedFile::MappedFile(std::string name, std::span<const std::byte> bytes)
+    : path_(std::move(name)), data_(bytes.data()), size_(bytes.size()) {
+    if (size_ == 0) fail("FILE_INVALID", path_, ": the file is empty");
+}
+
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    : path_(std::move(other.path_)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      mapped_(std::exchange(other.mapped_, false)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
     if (this != &other) {
@@ -140,6 +150,7 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
         path_ = std::move(other.path_);
         data_ = std::exchange(other.data_, nullptr);
         size_ = std::exchange(other.size_, 0);
+        mapped_ = std::exchange(other.mapped_, false);
     }
     return *this;
 }

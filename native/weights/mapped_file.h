@@ -15,6 +15,8 @@ class MappedFile {
   public:
     // `path` is UTF-8. Throws FILE_NOT_FOUND with the path and the system's reason; FILE_INVALID where it is empty.
     explicit MappedFile(const std::string& path);
+    // A file whose bytes stand in memory already and outlive this object; `name` is what messages call it.
+    MappedFile(std::string name, std::span<const std::byte> bytes);
     MappedFile(MappedFile&& other) noexcept;
     MappedFile& operator=(MappedFile&& other) noexcept;
     ~MappedFile();
@@ -31,6 +33,7 @@ class MappedFile {
     std::string path_;
     const std::byte* data_ = nullptr;
     size_t size_ = 0;
+    bool mapped_ = false;  // false: somebody else's memory
 };
 
 }  // namespace nd::weights

@@ -34,22 +34,17 @@ bool has_prefix(const TensorMap& map, const std::string& prefix) {
 
 }  // namespace
 
-ModelFile::ModelFile() = default;
+ModelFile::ModelFile(std::string path) : path_(std::move(path)) {}
 ModelFile::ModelFile(ModelFile&&) noexcept = default;
 ModelFile& ModelFile::operator=(ModelFile&&) noexcept = default;
 ModelFile::~ModelFile() = default;
 
-ModelFile ModelFile::open(const std::string& path) {
-    ModelFile model;
-    model.path_ = path;
+// The model of `path` that `read` fills, whose every failure is an Error.
+template <typename Read>
+ModelFile ModelFile::guarded(const std::string& path, const Read& read) {
+    ModelFile model(path);
     try {
-        std::error_code ignored;
-        const bool has_nul = path.find('\0') != std::string::npos;
-        if (!has_nul && std::filesystem::is_directory(native_path(path), ignored)) {
-            model.open_folder();
-        } else {
-            model.open_single_file();
-        }
+        read(model);
     } catch (const Error&) {
         throw;
     } catch (const std::bad_alloc&) {
@@ -61,7 +56,24 @@ ModelFile ModelFile::open(const std::string& path) {
     return model;
 }
 
-void ModelFile::open_folder() {
+ModelFile ModelFile::open(const std::string& path) {
+    return guarded(path, [&](ModelFile& model) {
+        std::error_code ignored;
+        const bool has_nul = path.find('\0') != std::string::npos;
+        if (!has_nul && std::filesystem::is_directory(native_path(path), ignored)) {
+            model.read_folder();
+        } else {
+            model.read_single_file(MappedFile(path));
+        }
+    });
+}
+
+ModelFile ModelFile::read(MappedFile file) {
+    const std::string path = file.path();
+    return guarded(path, [&](ModelFile& model) { model.read_single_file(std::move(file)); });
+}
+
+void ModelFile::read_folder() {
     format_ = "diffusers";
     DiffusersFolder folder = read_diffusers_folder(path_);
     take(with_canonical_names(std::move(folder.contents), path_));
@@ -70,8 +82,8 @@ void ModelFile::open_folder() {
     config_ = complete_config(std::move(folder.config), path_);
 }
 
-void ModelFile::open_single_file() {
-    TensorFile opened = open_tensor_file(path_);
+void ModelFile::read_single_file(MappedFile file) {
+    TensorFile opened = read_tensor_file(std::move(file));
     format_ = opened.format;
     files_.push_back(std::move(opened.file));
     const nlohmann::json marks = prediction_marks(opened.contents);

@@ -26,6 +26,8 @@ class ModelFile {
     // Opens a single file (safetensors, GGUF, PyTorch) or a diffusers folder. Reads headers only; the bytes stay
     // mapped. Throws Error FILE_NOT_FOUND, FILE_INVALID, UNSUPPORTED_TYPE or UNKNOWN_ARCHITECTURE.
     static ModelFile open(const std::string& path);
+    // The same of a single file that is open already.
+    static ModelFile read(MappedFile file);
 
     ModelFile(ModelFile&&) noexcept;
     ModelFile& operator=(ModelFile&&) noexcept;
@@ -58,9 +60,11 @@ class ModelFile {
     void release_pages() const;
 
   private:
-    ModelFile();
-    void open_folder();
-    void open_single_file();
+    explicit ModelFile(std::string path);
+    template <typename Read>
+    static ModelFile guarded(const std::string& path, const Read& read);
+    void read_folder();
+    void read_single_file(MappedFile file);
     void take(FileContents contents);
     void check_components() const;
 

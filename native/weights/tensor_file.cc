@@ -41,9 +41,14 @@ std::string_view front(const MappedFile& file, size_t begin, size_t size) {
 }  // namespace
 
 TensorFile open_tensor_file(const std::string& path) {
+    return read_tensor_file(MappedFile(path));
+}
+
+TensorFile read_tensor_file(MappedFile mapped) {
     TensorFile opened;
-    opened.file = std::make_unique<MappedFile>(path);
+    opened.file = std::make_unique<MappedFile>(std::move(mapped));
     const MappedFile& file = *opened.file;
+    const std::string& path = file.path();
     try {
         if (looks_like_gguf(file)) {
             opened.format = "gguf";

@@ -19,5 +19,7 @@ struct TensorFile {
 // FILE_NOT_FOUND, FILE_INVALID (saying what the file is instead, where that can be told), UNSUPPORTED_TYPE or
 // OUT_OF_MEMORY.
 TensorFile open_tensor_file(const std::string& path);
+// The same of a file that is open already.
+TensorFile read_tensor_file(MappedFile file);
 
 }  // namespace nd::weights

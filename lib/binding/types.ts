@@ -86,7 +86,8 @@ export interface NativeTextEncoderInfo {
 export interface NativeLoadOptions {
   precision: string;
   threads: number;
-  memoryBudgetBytes: number;
+  /** Bytes of compute buffers; null: no limit, but pictures are decoded in tiles from 1 GiB on. */
+  memoryBudgetBytes: number | null;
 }
 
 /** Conditioning of a request, kept native: embeddings and the cross-attention keys and values made from them. */

@@ -40,7 +40,10 @@ export interface ModelOptions extends PredictionOptions {
   precision?: string;
   /** Compute threads, 1 to 512. Results do not depend on it. Default: as many as the machine runs at once. */
   threads?: number;
-  /** Bytes that compute buffers may take, weights not counted; above it pictures are decoded in tiles. Default 1 GiB. */
+  /**
+   * Bytes that the compute buffer may take, weights not counted. Above it pictures are decoded and encoded in tiles; a call that needs more
+   * even so, as a step at a large size may, rejects with `OUT_OF_MEMORY`, which says how much. Default: no limit, but tiles from 1 GiB on.
+   */
   memoryBudgetBytes?: number;
   /**
    * Runs the engine in a process of its own, which a crash ends in place of this one: what is under way then rejects with
@@ -74,7 +77,7 @@ export class Model {
     const {
       precision = 'auto',
       threads = availableParallelism(),
-      memoryBudgetBytes = 2 ** 30,
+      memoryBudgetBytes = null,
       device = 'auto',
       isolate = false,
     } = options;
@@ -82,7 +85,7 @@ export class Model {
     if (device !== 'auto' && device !== 'cpu') throw invalid('device', "'auto' or 'cpu'", device);
     if (!Number.isInteger(threads) || threads < 1 || threads > 512)
       throw invalid('threads', 'an integer in 1..512', threads);
-    if (!Number.isSafeInteger(memoryBudgetBytes) || memoryBudgetBytes < 0) {
+    if (memoryBudgetBytes !== null && !(Number.isSafeInteger(memoryBudgetBytes) && memoryBudgetBytes >= 0)) {
       throw invalid('memoryBudgetBytes', 'an integer of 0 or more', memoryBudgetBytes);
     }
     checkPredictionOptions(options);

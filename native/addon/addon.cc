@@ -18,17 +18,16 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     auto* data = new AddonData();
     env.SetInstanceData(data);  // deleted with the environment
     env.AddCleanupHook([link = data->link] { link->close(); });
-    const Napi::Function cancellation = CancellationWrap::define(env);
-    data->cancellation = Napi::Persistent(cancellation);
+    data->float32_array = Napi::Persistent(env.Global().Get("Float32Array").As<Napi::Function>());
     data->context = Napi::Persistent(ContextWrap::define(env));
     data->model = Napi::Persistent(ModelWrap::define(env));
 
     exports["ggmlVersion"] = ggml_version();
     exports["isa"] = kernels::isa_name(kernels::isa());
-    exports["Cancellation"] = cancellation;
-    exports["inspect"] = Napi::Function::New(env, inspect, "inspect");
-    exports["convert"] = Napi::Function::New(env, convert, "convert");
-    exports["load"] = Napi::Function::New(env, load, "load");
+    exports["Cancellation"] = CancellationWrap::define(env);
+    exports["inspect"] = Napi::Function::New(env, guarded<inspect>, "inspect");
+    exports["convert"] = Napi::Function::New(env, guarded<convert>, "convert");
+    exports["load"] = Napi::Function::New(env, guarded<load>, "load");
     return exports;
 }
 

@@ -10,7 +10,8 @@
 namespace nd::addon {
 
 struct AddonData {
-    Napi::FunctionReference cancellation, context, model;
+    Napi::FunctionReference context, model;
+    Napi::FunctionReference float32_array;  // as it was when the addon was loaded
     std::shared_ptr<EnvironmentLink> link = std::make_shared<EnvironmentLink>();
 
     static AddonData& of(Napi::Env env) { return *env.GetInstanceData<AddonData>(); }

@@ -95,18 +95,24 @@ engine::Shape shape(const Napi::Value& value, const char* name) {
 
 std::shared_ptr<backend::CancelToken> token(const Napi::Value& value) {
     if (value.IsNull() || value.IsUndefined()) return std::make_shared<backend::CancelToken>();
-    const auto& constructor = AddonData::of(value.Env()).cancellation;
-    if (!value.IsObject() || !value.As<Napi::Object>().InstanceOf(constructor.Value())) {
-        refuse(value, "cancellation", "a Cancellation or null");
-    }
-    return CancellationWrap::Unwrap(value.As<Napi::Object>())->token();
+    const auto* cancellation = CancellationWrap::from(value);
+    if (!cancellation) refuse(value, "cancellation", "a Cancellation or null");
+    return cancellation->token();
 }
 
 Napi::Float32Array to_float32_array(Napi::Env env, std::span<const float> values) {
-    // Copied: Electron forbids external buffers.
-    auto array = Napi::Float32Array::New(env, values.size());
-    std::memcpy(array.Data(), values.data(), values.size_bytes());
-    return array;
+    // Copied: Electron forbids external buffers. Made by the constructor: Node-API would end the process where there is
+    // no memory for the array.
+    const Napi::Function constructor = AddonData::of(env).float32_array.Value();
+    try {
+        const auto size = Napi::Number::New(env, static_cast<double>(values.size()));
+        auto array = constructor.New({size}).As<Napi::Float32Array>();
+        std::memcpy(array.Data(), values.data(), values.size_bytes());
+        return array;
+    } catch (const Napi::Error&) {
+        throw make_error(env, "OUT_OF_MEMORY",
+                         "no memory for a result of " + std::to_string(values.size_bytes()) + " bytes");
+    }
 }
 
 Napi::Object to_object(Napi::Env env, const engine::ModelInfo& info) {

@@ -19,9 +19,12 @@ engine::LoadOptions load_options(const Napi::Value& value) {
     if (options.threads < 1 || options.threads > 512) {
         throw make_error(value.Env(), "INVALID_ARGUMENT", "threads: expected 1 to 512");
     }
-    const int64_t budget = integer(object.Get("memoryBudgetBytes"), "memoryBudgetBytes");
-    if (budget < 0) throw make_error(value.Env(), "INVALID_ARGUMENT", "memoryBudgetBytes: expected 0 or more");
-    options.memory_budget = static_cast<size_t>(budget);
+    const Napi::Value budget = object.Get("memoryBudgetBytes");
+    if (!budget.IsNull()) {
+        const int64_t bytes = integer(budget, "memoryBudgetBytes");
+        if (bytes < 0) throw make_error(value.Env(), "INVALID_ARGUMENT", "memoryBudgetBytes: expected 0 or more");
+        options.memory_budget = static_cast<size_t>(bytes);
+    }
     return options;
 }
 

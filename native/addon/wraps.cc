@@ -17,13 +17,13 @@ Napi::Value resolve_floats(Napi::Env env, Floats& values) {
 }  // namespace
 
 Napi::Function CancellationWrap::define(Napi::Env env) {
-    return DefineClass(env, "Cancellation", {InstanceMethod<&CancellationWrap::cancel>("cancel")});
+    return DefineClass(env, "Cancellation", {instance_method<&CancellationWrap::cancel>("cancel")});
 }
 
 Napi::Function ContextWrap::define(Napi::Env env) {
     return DefineClass(
         env, "Context",
-        {InstanceAccessor<&ContextWrap::rows>("rows"), InstanceMethod<&ContextWrap::dispose>("dispose")});
+        {instance_accessor<&ContextWrap::rows>("rows"), instance_method<&ContextWrap::dispose>("dispose")});
 }
 
 Napi::Object ContextWrap::create(Napi::Env env, std::shared_ptr<engine::Context> context,
@@ -39,17 +39,23 @@ Napi::Value ContextWrap::rows(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), context_ ? static_cast<double>(context_->rows) : 0);
 }
 
+Napi::Value ContextWrap::dispose(const Napi::CallbackInfo& info) {
+    context_ = nullptr;
+    engine_ = nullptr;
+    return info.Env().Undefined();
+}
+
 Napi::Function ModelWrap::define(Napi::Env env) {
     return DefineClass(env, "Model",
                        {
-                           InstanceAccessor<&ModelWrap::info>("info"),
-                           InstanceMethod<&ModelWrap::encode_text>("encodeText"),
-                           InstanceMethod<&ModelWrap::create_context>("createContext"),
-                           InstanceMethod<&ModelWrap::predict_noise>("predictNoise"),
-                           InstanceMethod<&ModelWrap::decode>("decode"),
-                           InstanceMethod<&ModelWrap::encode>("encode"),
-                           InstanceMethod<&ModelWrap::stats>("stats"),
-                           InstanceMethod<&ModelWrap::dispose>("dispose"),
+                           instance_accessor<&ModelWrap::info>("info"),
+                           instance_method<&ModelWrap::encode_text>("encodeText"),
+                           instance_method<&ModelWrap::create_context>("createContext"),
+                           instance_method<&ModelWrap::predict_noise>("predictNoise"),
+                           instance_method<&ModelWrap::decode>("decode"),
+                           instance_method<&ModelWrap::encode>("encode"),
+                           instance_method<&ModelWrap::stats>("stats"),
+                           instance_method<&ModelWrap::dispose>("dispose"),
                        });
 }
 
@@ -74,16 +80,18 @@ Napi::Value ModelWrap::info(const Napi::CallbackInfo& info) {
 // Between calls only: the engine's thread writes what this reads while a call runs.
 Napi::Value ModelWrap::stats(const Napi::CallbackInfo& info) {
     auto owner = engine(info.Env());
+    const auto worker = worker_;
     return run_job<engine::Stats>(
-        info.Env(), worker_, nullptr, [owner] { return owner->stats(); },
+        info.Env(), worker, nullptr, [owner] { return owner->stats(); },
         [](Napi::Env env, engine::Stats& stats) -> Napi::Value { return to_object(env, stats); });
 }
 
 Napi::Value ModelWrap::encode_text(const Napi::CallbackInfo& info) {
     auto owner = engine(info.Env());
+    const auto worker = worker_;
     auto stop = token(info[4]);
     return run_job<engine::EncodedText>(
-        info.Env(), worker_, stop,
+        info.Env(), worker, stop,
         [owner, stop, ids = ints(info[0], "ids"), rows = integer(info[1], "rows"),
          skip = integer(info[2], "skipLayers"),
          encoder = integer(info[3], "encoder")] { return owner->encode_text(ids, rows, skip, encoder, *stop); },
@@ -97,9 +105,10 @@ Napi::Value ModelWrap::encode_text(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelWrap::create_context(const Napi::CallbackInfo& info) {
     auto owner = engine(info.Env());
+    const auto worker = worker_;
     auto stop = token(info[3]);
     return run_job<std::shared_ptr<engine::Context>>(
-        info.Env(), worker_, stop,
+        info.Env(), worker, stop,
         [owner, stop, embeddings = floats(info[0], "embeddings"), rows = integer(info[1], "rows"),
          added = addition(info[2])] {
             return owner->create_context(embeddings, rows, added ? &*added : nullptr, *stop);
@@ -113,11 +122,8 @@ std::shared_ptr<engine::Context> ModelWrap::context(const Napi::Value& value,
                                                     const std::shared_ptr<engine::Engine>& owner) {
     const Napi::Env env = value.Env();
     if (value.IsNull() || value.IsUndefined()) return nullptr;
-    const auto& constructor = AddonData::of(env).context;
-    if (!value.IsObject() || !value.As<Napi::Object>().InstanceOf(constructor.Value())) {
-        throw make_error(env, "INVALID_ARGUMENT", "context: expected the result of createContext");
-    }
-    const auto* wrap = ContextWrap::Unwrap(value.As<Napi::Object>());
+    const auto* wrap = ContextWrap::from(value);
+    if (!wrap) throw make_error(env, "INVALID_ARGUMENT", "context: expected the result of createContext");
     if (wrap->engine() != owner) {
         throw make_error(env, "INVALID_ARGUMENT", "context: expected one of this model that is not disposed of");
     }
@@ -126,9 +132,10 @@ std::shared_ptr<engine::Context> ModelWrap::context(const Napi::Value& value,
 
 Napi::Value ModelWrap::predict_noise(const Napi::CallbackInfo& info) {
     auto owner = engine(info.Env());
+    const auto worker = worker_;
     auto stop = token(info[5]);
     return run_job<Floats>(
-        info.Env(), worker_, stop,
+        info.Env(), worker, stop,
         [owner, stop, latents = floats(info[0], "latents"), size = shape(info[1], "shape"),
          timestep = number(info[2], "timestep"), context = context(info[3], owner),
          options = predict_options(info[4])] {
@@ -140,9 +147,10 @@ Napi::Value ModelWrap::predict_noise(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelWrap::run_picture(const Napi::CallbackInfo& info, const char* name, PictureMethod method) {
     auto owner = engine(info.Env());
+    const auto worker = worker_;
     auto stop = token(info[2]);
     return run_job<engine::Picture>(
-        info.Env(), worker_, stop,
+        info.Env(), worker, stop,
         [owner, stop, method, planes = floats(info[0], name), size = shape(info[1], "shape")] {
             return ((*owner).*method)(planes, size, *stop);
         },

@@ -5,52 +5,105 @@
 
 #include <memory>
 
+#include "native/addon/failure.h"
 #include "native/backend/cancel_token.h"
 #include "native/engine/engine.h"
 #include "native/engine/worker.h"
+#include "native/error.h"
 
 namespace nd::addon {
 
-class CancellationWrap : public Napi::ObjectWrap<CancellationWrap> {
+// A class of the addon. Its objects are marked, and every method asks for the mark: a prototype can be set and a getter
+// be called on any object, behind which may stand another class or nothing.
+template <typename Self>
+class Wrap : public Napi::ObjectWrap<Self> {
   public:
+    explicit Wrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Self>(info) {
+        info.This().As<Napi::Object>().TypeTag(&Self::kTag);
+    }
+
+    // The object behind `value`, or null where it is not of this class.
+    static Self* from(const Napi::Value& value) {
+        if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&Self::kTag)) return nullptr;
+        return Self::Unwrap(value.As<Napi::Object>());
+    }
+
+  protected:
+    using Method = Napi::Value (Self::*)(const Napi::CallbackInfo&);
+
+    template <Method method>
+    static Napi::ClassPropertyDescriptor<Self> instance_method(const char* name) {
+        return napi_property_descriptor{.utf8name = name, .method = call<method>, .attributes = napi_default_method};
+    }
+
+    template <Method getter>
+    static Napi::ClassPropertyDescriptor<Self> instance_accessor(const char* name) {
+        return napi_property_descriptor{.utf8name = name, .getter = call<getter>, .attributes = napi_default};
+    }
+
+  private:
+    template <Method method>
+    static napi_value call(napi_env env, napi_callback_info raw) {
+        try {
+            const Napi::CallbackInfo info(env, raw);
+            return guarded(env, [&] {
+                Self* self = from(info.This());
+                if (!self) fail("INVALID_ARGUMENT", "this: expected a ", Self::kName);
+                return (self->*method)(info);
+            });
+        } catch (const Napi::Error& error) {
+            error.ThrowAsJavaScriptException();
+            return nullptr;
+        }
+    }
+};
+
+class CancellationWrap : public Wrap<CancellationWrap> {
+  public:
+    static constexpr napi_type_tag kTag{0x8d5ab1c60c8b4c1e, 0x9f2c2f7d53e04a11};
+    static constexpr const char* kName = "Cancellation";
     static Napi::Function define(Napi::Env env);
-    explicit CancellationWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
+    explicit CancellationWrap(const Napi::CallbackInfo& info) : Wrap(info) {}
 
     const std::shared_ptr<backend::CancelToken>& token() const { return token_; }
 
   private:
-    void cancel(const Napi::CallbackInfo&) { token_->cancel(); }
+    Napi::Value cancel(const Napi::CallbackInfo& info) {
+        token_->cancel();
+        return info.Env().Undefined();
+    }
 
     std::shared_ptr<backend::CancelToken> token_ = std::make_shared<backend::CancelToken>();
 };
 
-class ContextWrap : public Napi::ObjectWrap<ContextWrap> {
+class ContextWrap : public Wrap<ContextWrap> {
   public:
+    static constexpr napi_type_tag kTag{0x8d5ab1c60c8b4c1e, 0x9f2c2f7d53e04a12};
+    static constexpr const char* kName = "Context";
     static Napi::Function define(Napi::Env env);
     static Napi::Object create(Napi::Env env, std::shared_ptr<engine::Context> context,
                                std::shared_ptr<engine::Engine> engine);
-    explicit ContextWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
+    explicit ContextWrap(const Napi::CallbackInfo& info) : Wrap(info) {}
 
     const std::shared_ptr<engine::Context>& context() const { return context_; }
     const std::shared_ptr<engine::Engine>& engine() const { return engine_; }
 
   private:
     Napi::Value rows(const Napi::CallbackInfo& info);
-    void dispose(const Napi::CallbackInfo&) {
-        context_ = nullptr;
-        engine_ = nullptr;
-    }
+    Napi::Value dispose(const Napi::CallbackInfo& info);
 
     std::shared_ptr<engine::Context> context_;
     std::shared_ptr<engine::Engine> engine_;  // whose keys these are
 };
 
-class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
+class ModelWrap : public Wrap<ModelWrap> {
   public:
+    static constexpr napi_type_tag kTag{0x8d5ab1c60c8b4c1e, 0x9f2c2f7d53e04a13};
+    static constexpr const char* kName = "Model";
     static Napi::Function define(Napi::Env env);
     static Napi::Object create(Napi::Env env, std::shared_ptr<engine::Engine> engine,
                                std::shared_ptr<engine::Worker> worker);
-    explicit ModelWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
+    explicit ModelWrap(const Napi::CallbackInfo& info) : Wrap(info) {}
 
   private:
     Napi::Value info(const Napi::CallbackInfo& info);
@@ -72,7 +125,8 @@ class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
     std::shared_ptr<engine::Engine> engine(Napi::Env env) const;
 
     std::shared_ptr<engine::Engine> engine_;
-    std::shared_ptr<engine::Worker> worker_;
+    std::shared_ptr<engine::Worker>
+        worker_;  // copied before arguments are read, whose getters may dispose of the model
 };
 
 }  // namespace nd::addon

@@ -9,11 +9,12 @@
 #include <atomic>
 #include <initializer_list>
 #include <memory>
-#include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "native/backend/cancel_token.h"
+#include "native/backend/tensor_context.h"
 #include "native/backend/thread_pool.h"
 
 namespace nd::backend {
@@ -88,7 +89,9 @@ class Graph {
     void run_kernel(const ggml_tensor* dst, const CancelToken* token);
 
     ThreadPool& threads_;
-    ggml_context_ptr inputs_, context_;
+    TensorContext inputs_, context_;
+    size_t input_count_ = 0;
+    std::unordered_set<const ggml_tensor*> leaves_;  // what the nodes read that is no node
     ggml_backend_buffer_ptr inputs_buffer_;
     ggml_cgraph* graph_ = nullptr;
     ggml_gallocr_ptr allocator_;

@@ -1,5 +1,7 @@
 #include "native/backend/thread_pool.h"
 
+#include <system_error>
+
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
 #endif
@@ -22,10 +24,21 @@ void pause() {
 }  // namespace
 
 ThreadPool::ThreadPool(int threads) {
-    for (int i = 1; i < threads; i++) workers_.emplace_back([this] { work(); });
+    try {
+        for (int i = 1; i < threads; i++) workers_.emplace_back([this] { work(); });
+    } catch (const std::system_error&) {
+        // No more threads to be had: those that there are do the work.
+    } catch (...) {
+        shut_down();
+        throw;
+    }
 }
 
 ThreadPool::~ThreadPool() {
+    shut_down();
+}
+
+void ThreadPool::shut_down() {
     {
         std::lock_guard lock(mutex_);
         stopped_ = true;

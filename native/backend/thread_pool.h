@@ -14,7 +14,7 @@ namespace nd::backend {
 
 class ThreadPool {
   public:
-    // The caller of run() is one of the threads.
+    // The caller of run() is one of the threads. Fewer than asked for are taken where the system has no more.
     explicit ThreadPool(int threads);
     ~ThreadPool();
     ThreadPool(const ThreadPool&) = delete;
@@ -26,6 +26,7 @@ class ThreadPool {
 
   private:
     void work();
+    void shut_down();
     // Waits for another job than number `seen`; spins, then sleeps. Returns its number.
     uint32_t wait_for_job(uint32_t seen);
 

@@ -12,6 +12,8 @@ namespace nd::engine {
 
 namespace {
 
+constexpr size_t kDefaultTileBudget = size_t{1} << 30;
+
 // Adds the seconds of its lifetime to a sum.
 class Stopwatch {
   public:
@@ -27,6 +29,10 @@ void check_size(const char* what, size_t got, int64_t wanted) {
     if (wanted < 0 || got != static_cast<size_t>(wanted)) {
         fail("INVALID_ARGUMENT", what, ": expected ", wanted, " values, but got ", got);
     }
+}
+
+void check_rows(int64_t rows) {
+    if (rows <= 0 || rows > 4096) fail("INVALID_ARGUMENT", "rows: expected 1 to 4096, but got ", rows);
 }
 
 void check_shape(const char* what, const Shape& shape, int64_t channels, int64_t multiple) {
@@ -85,7 +91,11 @@ std::string perturbation_key(const models::Perturbation& perturbed) {
 
 Engine::Engine(const std::string& path, const LoadOptions& options, const CancelToken& token,
                const std::function<void(double)>& on_progress)
-    : threads_(options.threads), thread_count_(options.threads), path_(path), budget_(options.memory_budget) {
+    : threads_(options.threads),
+      thread_count_(options.threads),
+      path_(path),
+      tile_budget_(options.memory_budget.value_or(kDefaultTileBudget)),
+      programs_(options.memory_budget.value_or(SIZE_MAX)) {
     const auto file = weights::ModelFile::open(path);
     info_ = describe(file);
     store_ = std::make_unique<weights::WeightStore>(
@@ -121,7 +131,7 @@ EncodedText Engine::encode_text(std::span<const int32_t> ids, int64_t rows, int6
     if (!text) missing(encoder == 1 ? "text encoder" : "second text encoder");
     const Stopwatch stopwatch(stats_.encode_text_seconds);
     const auto& config = text->config();
-    if (rows <= 0 || rows > 4096) fail("INVALID_ARGUMENT", "rows: expected 1 to 4096, but got ", rows);
+    check_rows(rows);
     check_size("ids", ids.size(), rows * config.context_length);
     for (const int32_t id : ids) {
         if (id < 0 || id >= config.vocabulary) {
@@ -220,7 +230,8 @@ std::shared_ptr<Context> Engine::create_context(std::span<const float> embedding
     }
     const Stopwatch stopwatch(stats_.context_seconds);
     const int64_t width = unet_->config().context_width, count = static_cast<int64_t>(embeddings.size());
-    if (rows <= 0 || rows > 4096 || count == 0 || count % (rows * width) != 0) {
+    check_rows(rows);
+    if (count == 0 || count % (rows * width) != 0) {
         fail("INVALID_ARGUMENT", "embeddings: expected [", rows, ", tokens, ", width, "], but got ", count, " values");
     }
     if (unet_->config().has_addition() != (addition != nullptr)) {
@@ -356,7 +367,7 @@ Planes Engine::run_within_budget(const Planes& picture, TileGeometry geometry, c
     };
     // Halves the longer side until the maps fit; a tile stays larger than its overlaps.
     const int64_t smallest = 3 * geometry.overlap;
-    while (measure() > budget_) {
+    while (measure() > tile_budget_) {
         int64_t& side = geometry.tile_height > geometry.tile_width ? geometry.tile_height : geometry.tile_width;
         const int64_t half = (side / 2 + geometry.denominator - 1) / geometry.denominator * geometry.denominator;
         if (half < smallest || half >= side) break;

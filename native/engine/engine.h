@@ -25,7 +25,9 @@ using backend::CancelToken;
 struct LoadOptions {
     std::string precision = "auto";
     int threads = 1;
-    size_t memory_budget = size_t{1} << 30;  // bytes of compute buffers; above it pictures are decoded in tiles
+    // Bytes of compute buffers: above it pictures are decoded and encoded in tiles, and what needs more still throws
+    // OUT_OF_MEMORY. None: tiles from 1 GiB on, and no limit.
+    std::optional<size_t> memory_budget;
 };
 
 // What the text encoder makes of texts.
@@ -144,7 +146,7 @@ class Engine {
     std::optional<Vae> exact_vae_;  // in f32, once it was needed
     int thread_count_;
     std::string path_;
-    size_t budget_;
+    size_t tile_budget_;  // bytes of compute buffers from which on pictures are cut into tiles
     ProgramCache programs_;
     Stats stats_;
     Operations picture_operations_{};

@@ -18,6 +18,10 @@ Program& ProgramCache::get(const std::string& key, const std::function<std::uniq
     }
     auto program = build();
     const size_t wanted = program->graph.measure();
+    if (wanted > limit_) {
+        fail("OUT_OF_MEMORY", "the call needs a compute buffer of ", wanted, " bytes, more than the memory budget of ",
+             limit_, " bytes");
+    }
     if (wanted > bytes()) {
         entries_.clear();
         memory_.reset();

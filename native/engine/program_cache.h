@@ -26,6 +26,9 @@ struct Program {
 
 class ProgramCache {
   public:
+    // `limit`: bytes that the memory may have.
+    explicit ProgramCache(size_t limit) : limit_(limit) {}
+
     // The program of that key, built by `build` where it is not there. Its maps keep their contents, inputs apart,
     // until another program runs. Throws OUT_OF_MEMORY with the bytes wanted.
     Program& get(const std::string& key, const std::function<std::unique_ptr<Program>()>& build);
@@ -38,6 +41,7 @@ class ProgramCache {
         std::unique_ptr<Program> program;
     };
 
+    size_t limit_;
     ggml_backend_buffer_ptr memory_;
     std::list<Entry> entries_;  // the last used first
 };

@@ -1,5 +1,9 @@
 #include "native/engine/worker.h"
 
+#include <system_error>
+
+#include "native/error.h"
+
 namespace nd::engine {
 
 struct Worker::State {
@@ -10,7 +14,13 @@ struct Worker::State {
     bool stopped = false, closed = false;
 };
 
-Worker::Worker() : state_(std::make_shared<State>()), thread_([state = state_] { loop(state); }) {}
+Worker::Worker() : state_(std::make_shared<State>()) {
+    try {
+        thread_ = std::thread([state = state_] { loop(state); });
+    } catch (const std::system_error& error) {
+        fail("COMPUTE_FAILED", "a thread for the model could not be started: ", error.what());
+    }
+}
 
 Worker::~Worker() {
     shut_down();

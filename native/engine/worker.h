@@ -19,7 +19,7 @@ class Worker {
         std::shared_ptr<backend::CancelToken> token;
     };
 
-    Worker();
+    Worker();   // throws COMPUTE_FAILED where no thread is to be had
     ~Worker();  // shuts down
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;

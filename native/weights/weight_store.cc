@@ -70,8 +70,7 @@ struct Chunk {
 WeightStore::WeightStore(const ModelFile& file, LoadOptions options)
     : file_(file), options_(std::move(options)), precision_(parse_precision(options_.precision)) {
     const size_t tensors = std::min(kMaxTensors, file.tensors().size() + 1);
-    context_.reset(ggml_init({ggml_tensor_overhead() * tensors, nullptr, /*no_alloc=*/true}));
-    if (!context_) fail("OUT_OF_MEMORY", "no memory for the list of ", tensors, " tensors");
+    context_.emplace(tensors);
 }
 
 WeightStore::~WeightStore() = default;
@@ -147,11 +146,11 @@ ggml_tensor* WeightStore::declare(const std::string& name, Kind kind, const std:
     if (packing != kernels::Packing::rows) {
         const int64_t places = kernels::places_of(shape.front(), kind == Kind::GatedMatrix);
         const kernels::PackedLayout layout(packing, places, kind == Kind::Convolution ? shape[1] : 1, inner);
-        tensor = ggml_new_tensor_1d(context_.get(), GGML_TYPE_I8, static_cast<int64_t>(layout.size));
+        tensor = ggml_new_tensor_1d(context_->get(), GGML_TYPE_I8, static_cast<int64_t>(layout.size));
         kernels::set_packing(*tensor, packing, kind == Kind::GatedMatrix);
     } else {
         const std::vector<int64_t> ne(shape.rbegin(), shape.rend());
-        tensor = ggml_new_tensor(context_.get(), plan.type, static_cast<int>(ne.size()), ne.data());
+        tensor = ggml_new_tensor(context_->get(), plan.type, static_cast<int>(ne.size()), ne.data());
     }
     ggml_set_name(tensor, name.c_str());
     by_name_.emplace(name, entries_.size());
@@ -169,8 +168,9 @@ void WeightStore::load(ggml_backend_buffer_type_t type) {
     if (buffer_) fail("INVALID_ARGUMENT", "the weights have been loaded already");
     check_cancelled();
     if (!entries_.empty()) {
-        const size_t wanted = ggml_backend_alloc_ctx_tensors_from_buft_size(context_.get(), type);
-        buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(context_.get(), type));
+        backend::check_headroom();
+        const size_t wanted = ggml_backend_alloc_ctx_tensors_from_buft_size(context_->get(), type);
+        buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(context_->get(), type));
         if (!buffer_)
             fail("OUT_OF_MEMORY", "the weights need ", wanted, " bytes of ", ggml_backend_buft_name(type), " memory");
         prefer_huge_pages(ggml_backend_buffer_get_base(buffer_.get()), ggml_backend_buffer_get_size(buffer_.get()));

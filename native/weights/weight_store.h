@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "native/backend/tensor_context.h"
 #include "native/kernels/gemm/gate.h"
 #include "native/weights/model_file.h"
 
@@ -84,7 +85,7 @@ class WeightStore {
     std::optional<ggml_type> precision_;
     std::vector<Entry> entries_;
     std::map<std::string, size_t> by_name_;  // index into entries_
-    ggml_context_ptr context_;
+    std::optional<backend::TensorContext> context_;
     ggml_backend_buffer_ptr buffer_;
 };
 

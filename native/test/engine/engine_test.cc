@@ -115,10 +115,34 @@ TEST("engine: perturbed attention has graphs of its own, and names of blocks tha
 
 TEST("engine: tiles keep within a small budget, for decoding and encoding") {
     const CancelToken go;
-    const auto engine = load("avatar.safetensors", {"auto", 1, 400'000});
+    constexpr size_t kBudget = 1'000'000;
+    const auto engine = load("avatar.safetensors", {"auto", 1, kBudget});
     const auto pixels = engine->decode(wave(4 * 64 * 48), {1, 4, 64, 48}, go).values;
     CHECK(all_finite(pixels) && pixels.size() == 3 * 256 * 192);
     CHECK(all_finite(engine->encode(pixels, {1, 3, 256, 192}, go).values));
+    CHECK(engine->stats().compute_bytes <= kBudget, engine->stats().compute_bytes);
+}
+
+TEST("engine: what does not fit a budget is OUT_OF_MEMORY with both sizes, and what fits still works") {
+    const CancelToken go;
+    const auto engine = load("avatar.safetensors", {"auto", 1, 1'000'000});
+    const auto context = engine->create_context(
+        engine->encode_text(std::vector<int32_t>(77, 1), 1, 0, 1, go).embeddings, 1, nullptr, go);
+    const auto predict = [&](int64_t side) {
+        return engine->predict_noise(wave(4 * side * side), {1, 4, side, side}, 1, *context, {}, go);
+    };
+    const auto before = predict(8);
+    try {
+        predict(128);
+        CHECK(false, "nothing was thrown");
+    } catch (const nd::Error& error) {
+        const std::string message = error.what();
+        CHECK(std::string(error.code()) == "OUT_OF_MEMORY" && message.find("budget of 1000000 bytes") != message.npos,
+              message);
+    }
+    CHECK(predict(8) == before);
+    const auto tiny = load("avatar.safetensors", {"auto", 1, 1000});
+    CHECK(code_of([&] { tiny->decode(wave(256), {1, 4, 8, 8}, go); }) == "OUT_OF_MEMORY", "no tile is that small");
 }
 
 TEST("engine: a cancelled call throws ABORTED and the next one works") {

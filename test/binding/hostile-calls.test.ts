@@ -1,0 +1,56 @@
+/** Every native call with anything at all, in a process of its own: it may refuse, but it has to live. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import t from 'tap';
+import { loadAddon } from '../../lib/binding/load';
+import { networkPath } from '../support/safetensors';
+
+const program = path.resolve(__dirname, '..', 'support', 'hostile-calls.cjs');
+/** `ND_HOSTILE_CALLS=100000` makes as many. */
+const calls = Number(process.env.ND_HOSTILE_CALLS ?? 3000);
+const seed = Number(process.env.ND_HOSTILE_SEED ?? Date.now() % 2 ** 31);
+
+t.test(
+  `${calls} native calls with wrong receivers, types, shapes, sizes, handles and numbers, seed ${seed}`,
+  {
+    timeout: 60_000 + calls * 30,
+  },
+  async (t) => {
+    const log = path.join(t.testdir(), 'calls');
+    const models = ['avatar.safetensors', 'ddpm.safetensors'].map((name) => networkPath(name));
+    const { status, signal, stdout, stderr } = spawnSync(
+      process.execPath,
+      [program, String(calls), String(seed), log, ...models],
+      { encoding: 'utf8' },
+    );
+    const last = readFileSync(log, 'utf8').split('\n').slice(-40).join('\n');
+    t.strictSame({ status, signal }, { status: 0, signal: null }, 'it lives', { stderr, last: last.split('\n') });
+    if (status !== 0) return;
+    const { made, outcomes } = JSON.parse(stdout) as { made: number; outcomes: Record<string, number> };
+    t.ok(made >= calls, `${made} calls: ${stdout}`);
+    for (const outcome of ['value', 'INVALID_ARGUMENT', 'DISPOSED', 'TypeError']) t.ok(outcomes[outcome] > 0, outcome);
+  },
+);
+
+t.test('an object of one class is none of another, whatever its prototype says', async (t) => {
+  const addon = loadAddon();
+  const options = { precision: 'auto', threads: 1, memoryBudgetBytes: null };
+  const model = await addon.load(networkPath('ddpm.safetensors'), options, null, null);
+  const { prototype } = addon.Cancellation;
+  const getter = (of: object, name: string) =>
+    Object.getOwnPropertyDescriptor(Object.getPrototypeOf(of), name)?.get as () => unknown;
+  const refused = { code: 'INVALID_ARGUMENT' };
+  for (const other of [new addon.Cancellation(), {}, Object.create(model), new Proxy(model, {}), 1]) {
+    t.throws(() => getter(model, 'info').call(other), refused);
+    const call = model.stats as unknown as () => void;
+    t.throws(() => call.call(other), /this|Illegal invocation/);
+  }
+  const own = Object.getPrototypeOf(model);
+  Object.setPrototypeOf(model, prototype);
+  t.ok(model instanceof addon.Cancellation);
+  t.throws(() => own.decode.call(model, new Float32Array(), [1, 1, 1, 1], model), refused);
+  Object.setPrototypeOf(model, own);
+  t.match(await model.stats(), { computeBytes: 0 }, 'and the model still works');
+  await model.dispose();
+});

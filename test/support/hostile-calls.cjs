@@ -1,0 +1,209 @@
+'use strict';
+// A program that makes every native call with anything at all and has to live. argv: calls, seed, a file that hears each call before it
+// is made, a model with text and one without. Every call must end with a value, a TypeError of the engine's own (wrong `this`), an Error
+// with a code of ours, or what a getter of the caller threw. Prints what came of the calls as JSON; exits with 1 at anything else.
+const fs = require('node:fs');
+const path = require('node:path');
+const fc = require('fast-check');
+const { anything, thrown } = require('./hostile-values.cjs');
+
+const [calls, seed] = process.argv.slice(2, 4).map(Number);
+const [log, withText, withoutText] = process.argv.slice(4);
+const addon = require('node-gyp-build')(path.resolve(__dirname, '..', '..'));
+const { errorCodes } = require('../../dist/errors');
+const options = { precision: 'auto', threads: 2, memoryBudgetBytes: null };
+const output = fs.openSync(log, 'w');
+const outcomes = {};
+
+// The handles that calls are made with. Old ones leave, disposed of or not.
+const world = {
+  addon,
+  handles: { model: [], context: [], cancellation: [] },
+  next: 0,
+  keep(kind, handle) {
+    const list = world.handles[kind];
+    if (list.length < 6) return list.push(handle);
+    const [old] = list.splice(world.next++ % 6, 1, handle);
+    if (kind === 'model' && world.next % 2) old.dispose().catch(() => {});
+  },
+  pick(kind, index) {
+    const list = world.handles[kind];
+    return list[index % list.length];
+  },
+  // What a getter does in the middle of a call.
+  disturb() {
+    const model = world.pick('model', world.next++);
+    if (world.next % 20 === 0) model?.dispose().catch(() => {});
+    if (world.next % 7 === 0) world.pick('context', world.next)?.dispose();
+  },
+  construct: (Type) => attempt(() => new Type()),
+  // Gives a real handle the prototype of another class for as long as the call reads its arguments.
+  disguise(handle, prototype) {
+    if (!handle) return null;
+    const own = Object.getPrototypeOf(handle);
+    Object.setPrototypeOf(handle, prototype);
+    world.after.push(() => Object.setPrototypeOf(handle, own));
+    return handle;
+  },
+  after: [],
+};
+
+function attempt(call) {
+  try {
+    return call();
+  } catch {
+    return null;
+  }
+}
+
+function judge(error) {
+  if (error === thrown) return 'thrown by a getter';
+  if (error instanceof Error && Object.hasOwn(errorCodes, error.code ?? '')) return error.code;
+  if (error instanceof TypeError || error instanceof RangeError) return error.name;
+  throw new Error(`a call ended with ${error?.stack ?? String(error)}`);
+}
+
+const floats = (length) => new Float32Array(length).map((_, i) => Math.sin(i));
+
+// Good arguments of every function, of which some are then replaced.
+function goodCall(name, index) {
+  const model = world.pick('model', index);
+  const info = attempt(() => model.info) ?? { unet: { inChannels: 4, contextWidth: 0 } };
+  const text = info.textEncoder?.width ?? 8;
+  const side = [8, 8, 16, 4][index % 4];
+  const rows = 1 + (index % 2);
+  const channels = info.unet?.inChannels ?? 4;
+  const latents = [floats(channels * side * side), [1, channels, side, side]];
+  const cancellation = index % 3 ? null : new addon.Cancellation();
+  if (cancellation) world.keep('cancellation', cancellation);
+  const context = info.unet?.contextWidth ? world.pick('context', index) : null;
+  const good = {
+    info: () => [model, []],
+    encodeText: () => [model, [new Int32Array(77 * rows).fill(3), rows, 0, cancellation]],
+    createContext: () => [model, [floats(77 * text * rows), rows, cancellation]],
+    predictNoise: () => [model, [...latents, 500, context, cancellation]],
+    decode: () => [model, [...latents, cancellation]],
+    encode: () => [model, [floats(3 * 32 * 32), [1, 3, 32, 32], cancellation]],
+    stats: () => [model, []],
+    dispose: () => [index % 5 ? world.pick('context', index) : model, []],
+    rows: () => [world.pick('context', index), []],
+    cancel: () => [world.pick('cancellation', index), []],
+    inspect: () => [addon, [withText]],
+    load: () => [addon, [index % 2 ? withText : withoutText, options, cancellation, () => {}]],
+    constructor: () => [undefined, []],
+  };
+  return good[name]();
+}
+
+// The function of that name, as anybody can get hold of it, getters included.
+function find(name, self, index) {
+  const owners = [self, ...['model', 'context', 'cancellation'].map((kind) => world.pick(kind, index))];
+  for (let owner of owners) {
+    for (; owner instanceof Object; owner = Object.getPrototypeOf(owner)) {
+      const found = attempt(() => Object.getOwnPropertyDescriptor(owner, name));
+      const callable = found?.get ?? found?.value;
+      if (typeof callable === 'function') return callable;
+    }
+  }
+  return addon.inspect;
+}
+
+const names =
+  'info encodeText createContext predictNoise decode encode stats dispose rows cancel inspect load constructor'.split(
+    ' ',
+  );
+const aCall = fc.record({
+  // Loading and disposing are rarer, so that most calls meet a model.
+  name: fc.oneof(
+    { weight: 5, arbitrary: fc.constantFrom(...names.slice(1, 6)) },
+    { weight: 2, arbitrary: fc.constantFrom(...names) },
+  ),
+  index: fc.nat(1000),
+  // Argument number -> what takes its place; -1 is `this`.
+  changes: fc.array(fc.tuple(fc.integer({ min: -1, max: 5 }), anything), { maxLength: 2 }),
+  how: fc.integer({ min: 0, max: 19 }),
+  wait: fc.integer({ min: 0, max: 3 }),
+});
+
+function describe(value) {
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name}(${value.byteLength} bytes)`;
+  return attempt(() => JSON.stringify(value)?.slice(0, 60)) ?? Object.prototype.toString.call(value);
+}
+
+function keepResult(value) {
+  if (!(value instanceof Object)) return;
+  if (attempt(() => typeof value.predictNoise === 'function')) world.keep('model', value);
+  else if (attempt(() => typeof value.rows === 'number' && value.rows > 0)) world.keep('context', value);
+}
+
+// Makes one call; a promise of how it ended.
+async function make({ name, index, changes, how }) {
+  const call = goodCall(name, index);
+  if (!call) return 'nothing to call';
+  let [self, args] = call;
+  const method = find(name, self, index);
+  for (const [place, value] of changes) {
+    const made = value(world);
+    if (place < 0) self = made;
+    else args = Object.assign([...args], { [place]: made });
+  }
+  fs.writeSync(output, `${name}(${args.map(describe).join(', ')}) on ${describe(self)}, way ${how}\n`);
+  try {
+    let result;
+    if (how === 0) result = Reflect.construct(method, args);
+    else if (how === 1) result = method(...args);
+    else if (how === 2) result = Reflect.construct(addon.Cancellation, args, class {});
+    else if (how === 3) result = Reflect.construct(world.pick('model', index).constructor, args, method);
+    else result = Reflect.apply(method, self, args);
+    for (const undo of world.after.splice(0)) undo();
+    result = await result;
+    keepResult(result);
+    return 'value';
+  } catch (error) {
+    return judge(error);
+  } finally {
+    for (const undo of world.after.splice(0)) undo();
+  }
+}
+
+async function refill() {
+  if (world.handles.model.length >= 3 && Math.random() < 0.9) return;
+  for (const file of [withText, withoutText]) world.keep('model', await addon.load(file, options, null, null));
+  const model = world.handles.model.find((one) => attempt(() => one.info.textEncoder));
+  for (const rows of [1, 2]) {
+    const embeddings = floats(77 * (attempt(() => model.info.textEncoder.width) ?? 1) * rows);
+    const context = await attempt(() => model.createContext(embeddings, rows, null))?.catch(() => null);
+    if (context) world.keep('context', context);
+  }
+}
+
+async function main() {
+  const perProgram = 25;
+  let made = 0;
+  const program = fc.asyncProperty(fc.array(aCall, { minLength: perProgram, maxLength: perProgram }), async (list) => {
+    await refill();
+    const waiting = [];
+    for (const call of list) {
+      const end = make(call).then((outcome) => {
+        outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+        made++;
+      });
+      waiting.push(end);
+      if (call.wait === 0) await end;
+    }
+    await Promise.all(waiting);
+  });
+  await fc.assert(program, {
+    seed,
+    numRuns: Math.ceil(calls / perProgram),
+    endOnFailure: true,
+    includeErrorInReport: false,
+  });
+  for (const model of world.handles.model) await model.dispose().catch(() => {});
+  console.log(JSON.stringify({ made, outcomes }));
+}
+
+main().catch((error) => {
+  console.error(error?.cause?.stack ?? error);
+  process.exit(1);
+});

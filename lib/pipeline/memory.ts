@@ -1,4 +1,5 @@
 /** What the network has answered so far, so that a run can be taken up again where it was left. */
+import { DiffusionError } from '../errors';
 import type { DenoisedPair } from '../sampling/types';
 
 type Evaluate = (x: Float32Array, sigma: number, both: boolean) => Promise<DenoisedPair>;
@@ -28,6 +29,12 @@ export class AnswerMemory {
       const known = this.answers_[this.next_];
       if (known) {
         this.next_++;
+        if (known.some((part) => part.length !== x.length)) {
+          throw new DiffusionError(
+            'FILE_INVALID',
+            `saved: expected answers of ${x.length} values, got ${known[0].length}`,
+          );
+        }
         return { denoised: known[0], unconditional: known[1] ?? known[0] };
       }
       const { denoised, unconditional } = await evaluate(x, sigma, both);

@@ -1,6 +1,8 @@
 /** Values with typed arrays in them as bytes, and back: JSON, then the arrays' own bytes. */
 import { DiffusionError } from '../errors';
 
+const mostDigits = 40; // seeds have 20, and a text of millions would take minutes
+
 type Packed = Float32Array | Uint8Array;
 
 interface Reference {
@@ -36,9 +38,14 @@ export function unpack(bytes: Uint8Array): unknown {
     const start = 8 + Number(buffer.readBigUInt64LE(0));
     if (start > buffer.length) throw new RangeError('the text is cut off');
     const body = buffer.subarray(start);
+    let end = 0; // of the arrays so far: none may share bytes, so that they are no larger than the file
     return JSON.parse(buffer.toString('utf8', 8, start), (_key, part) => {
-      if (typeof part?.$bigint === 'string') return BigInt(part.$bigint);
-      return part?.$array === undefined ? part : arrayAt(body, part);
+      if (typeof part?.$bigint === 'string') return integer(part.$bigint);
+      if (part?.$array === undefined) return part;
+      if (!(part.offset >= end)) throw new RangeError('arrays overlap');
+      const array = arrayAt(body, part);
+      end = part.offset + array.byteLength;
+      return array;
     });
   } catch (cause) {
     throw new DiffusionError(
@@ -49,6 +56,11 @@ export function unpack(bytes: Uint8Array): unknown {
       },
     );
   }
+}
+
+function integer(digits: string): bigint {
+  if (digits.length > mostDigits) throw new RangeError('a number is too long');
+  return BigInt(digits);
 }
 
 function arrayAt(body: Buffer, { $array, offset, length }: Reference): Packed {

@@ -28,6 +28,13 @@ export interface SavedRun {
   readonly answers: readonly Answer[];
 }
 
+interface Saved extends SavedRun {
+  format: unknown;
+  model: string;
+  refiner?: string;
+  functions: ('sampler' | 'schedule')[];
+}
+
 const format = 'node-diffusion run 1';
 
 /**
@@ -114,13 +121,13 @@ export class Run implements AsyncIterableIterator<PipelineStep, void, void> {
 export function readRun(bytes: Uint8Array, info: ModelInfo, options: ResumeOptions): SavedRun {
   checkNames(options, ['sampler', 'schedule', 'refiner', 'signal', 'onStep']);
   if (!(bytes instanceof Uint8Array)) refuse('saved', 'the bytes of a saved run', bytes);
-  type Saved = SavedRun & { format: unknown; model: string; refiner?: string; functions: string[] };
   const saved = unpack(bytes) as Saved;
   if (saved?.format !== format) {
     throw new DiffusionError('FILE_INVALID', `saved: expected '${format}', got ${JSON.stringify(saved?.format)}`);
   }
+  if (!isWhole(saved)) throw new DiffusionError('FILE_INVALID', 'saved: parts of the run are missing or damaged');
   if (saved.model !== fingerprint(info)) refuse('saved', `a run of this model (${fingerprint(info)})`, saved.model);
-  for (const name of saved.functions as ('sampler' | 'schedule')[]) {
+  for (const name of saved.functions) {
     if (options[name] === undefined)
       refuse(name, 'the function that the run had, which is not saved with it', undefined);
   }
@@ -134,6 +141,27 @@ export function readRun(bytes: Uint8Array, info: ModelInfo, options: ResumeOptio
     step: saved.step,
     answers: saved.answers,
   };
+}
+
+/** Whether all parts are there; what the request and the direction say is checked where they are parsed. */
+function isWhole({ model, functions, request, direction, step, answers }: Record<keyof Saved, unknown>): boolean {
+  const isObject = (value: unknown) => typeof value === 'object' && value !== null;
+  const isAnswer = (value: unknown) =>
+    Array.isArray(value) &&
+    value.length >= 1 &&
+    value.length <= 2 &&
+    value.every((part) => part instanceof Float32Array);
+  return (
+    typeof model === 'string' &&
+    Array.isArray(functions) &&
+    functions.every((name) => name === 'sampler' || name === 'schedule') &&
+    isObject(request) &&
+    ['image', 'mask'].every((name) => isObject((request as Record<string, unknown>)[name] ?? {})) &&
+    isObject(direction) &&
+    Number.isInteger(step) &&
+    Array.isArray(answers) &&
+    answers.every(isAnswer)
+  );
 }
 
 /** What two models must have in common for one to go on where the other was left. */
@@ -154,7 +182,7 @@ function restored(request: object): AnyRequest {
   const toImage = ({ width, height, data }: Image) => new Image(width, height, data);
   const entries = Object.entries(request).map(([name, value]) => [
     name,
-    name === 'image' || name === 'mask' ? toImage(value) : value,
+    (name === 'image' || name === 'mask') && value ? toImage(value) : value,
   ]);
   return Object.fromEntries(entries) as AnyRequest;
 }

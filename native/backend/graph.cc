@@ -11,8 +11,8 @@ namespace nd::backend {
 
 namespace {
 
-constexpr size_t kMaxNodes = 16384;  // SD 1.5's UNet has about 1,000, XL's 2,500
-constexpr size_t kMaxInputs = 1024;  // XL's UNet has 140 of keys and values alone
+constexpr size_t kMaxNodes = 16384;                 // SD 1.5's UNet has about 1,000, XL's 2,500
+constexpr size_t kMaxInputs = 1024;                 // XL's UNet has 140 of keys and values alone
 constexpr int64_t kMaxElements = int64_t{1} << 42;  // of a tensor, so that no sum of sizes can overflow
 
 void check_count(size_t count, size_t most, const char* what) {

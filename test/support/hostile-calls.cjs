@@ -65,6 +65,8 @@ function judge(error) {
 
 const floats = (length) => new Float32Array(length).map((_, i) => Math.sin(i));
 
+const predictions = [null, {}, { perturbed: { kind: 'skip', blocks: ['mid'] } }, { guidance: 2 }];
+
 // Good arguments of every function, of which some are then replaced.
 function goodCall(name, index) {
   const model = world.pick('model', index);
@@ -79,9 +81,9 @@ function goodCall(name, index) {
   const context = info.unet?.contextWidth ? world.pick('context', index) : null;
   const good = {
     info: () => [model, []],
-    encodeText: () => [model, [new Int32Array(77 * rows).fill(3), rows, 0, cancellation]],
-    createContext: () => [model, [floats(77 * text * rows), rows, cancellation]],
-    predictNoise: () => [model, [...latents, 500, context, cancellation]],
+    encodeText: () => [model, [new Int32Array(77 * rows).fill(3), rows, 0, 1, cancellation]],
+    createContext: () => [model, [floats(77 * text * rows), rows, null, cancellation]],
+    predictNoise: () => [model, [...latents, 500, context, predictions[index % 4], cancellation]],
     decode: () => [model, [...latents, cancellation]],
     encode: () => [model, [floats(3 * 32 * 32), [1, 3, 32, 32], cancellation]],
     stats: () => [model, []],
@@ -120,7 +122,7 @@ const aCall = fc.record({
   ),
   index: fc.nat(1000),
   // Argument number -> what takes its place; -1 is `this`.
-  changes: fc.array(fc.tuple(fc.integer({ min: -1, max: 5 }), anything), { maxLength: 2 }),
+  changes: fc.array(fc.tuple(fc.integer({ min: -1, max: 6 }), anything), { maxLength: 2 }),
   how: fc.integer({ min: 0, max: 19 }),
   wait: fc.integer({ min: 0, max: 3 }),
 });
@@ -172,7 +174,7 @@ async function refill() {
   const model = world.handles.model.find((one) => attempt(() => one.info.textEncoder));
   for (const rows of [1, 2]) {
     const embeddings = floats(77 * (attempt(() => model.info.textEncoder.width) ?? 1) * rows);
-    const context = await attempt(() => model.createContext(embeddings, rows, null))?.catch(() => null);
+    const context = await attempt(() => model.createContext(embeddings, rows, null, null))?.catch(() => null);
     if (context) world.keep('context', context);
   }
 }

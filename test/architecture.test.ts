@@ -26,9 +26,10 @@ const nativeRooms: Record<string, string[]> = {
   engine: ['error.h', 'huge_pages.h', 'models', 'ops', 'weights', 'backend'],
   models: ['error.h', 'ops', 'weights'],
   ops: ['error.h', 'kernels', 'backend'],
-  weights: ['error.h', 'huge_pages.h', 'kernels'],
+  weights: ['error.h', 'huge_pages.h', 'kernels', 'backend'],
   kernels: ['error.h', 'huge_pages.h'],
   backend: ['error.h'],
+  fuzz: ['error.h', 'engine', 'weights'],
 };
 
 function imports(folder: string, ending: RegExp, pattern: RegExp, resolve: (file: string, name: string) => string) {

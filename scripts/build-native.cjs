@@ -10,7 +10,7 @@ const root = path.resolve(__dirname, '..');
 const out = path.join(root, 'build-cmake');
 const args = process.argv.slice(2);
 const targets = ['node_diffusion'];
-if (args.includes('--tests')) targets.push('nd_tests');
+if (args.includes('--tests')) targets.push('nd_tests', ...(process.platform === 'linux' ? ['nd_memory_tests'] : []));
 if (args.includes('--bench')) targets.push('nd_bench_kernels');
 
 function fail(sentence) {

@@ -1,17 +1,15 @@
 /** Runs the native tests (native/test/) and reports each as one of ours. */
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 
-const program = path.resolve(
-  __dirname,
-  '..',
-  'build',
-  'Release',
-  `nd_tests${process.platform === 'win32' ? '.exe' : ''}`,
-);
+const folder = path.resolve(__dirname, '..', 'build', 'Release');
 
-t.test('native tests', async (t) => {
+for (const program of ['nd_tests', ...(process.platform === 'linux' ? ['nd_memory_tests'] : [])]) {
+  t.test(program, (t) => runProgram(t, path.join(folder, program + (process.platform === 'win32' ? '.exe' : ''))));
+}
+
+async function runProgram(t: Test, program: string): Promise<void> {
   const { stdout, stderr, status, error } = spawnSync(program, { encoding: 'utf8', maxBuffer: 2 ** 26 });
   if (error) throw error;
   const lines = stdout.split('\n');
@@ -25,4 +23,4 @@ t.test('native tests', async (t) => {
   const plan = Number(stdout.match(/^1\.\.(\d+)$/m)?.[1] ?? 0);
   t.ok(plan > 0, `the native program finished its plan${plan > 0 ? '' : `: ${stderr.slice(-2000)}`}`);
   t.equal(status, 0, 'exit status');
-});
+}

@@ -144,7 +144,14 @@ export function readRun(bytes: Uint8Array, info: ModelInfo, options: ResumeOptio
 }
 
 /** Whether all parts are there; what the request and the direction say is checked where they are parsed. */
-function isWhole({ model, functions, request, direction, step, answers }: Record<keyof Saved, unknown>): boolean {
+function isWhole({
+  model,
+  functions,
+  request,
+  direction,
+  step,
+  answers,
+}: Partial<Record<keyof Saved, unknown>>): boolean {
   const isObject = (value: unknown) => typeof value === 'object' && value !== null;
   const isAnswer = (value: unknown) =>
     Array.isArray(value) &&

@@ -1,14 +1,16 @@
 'use strict';
 // The one way to build the addon: for `npm run build:native`, for binding.gyp's action (node-gyp, prebuildify,
 // node-gyp-build's install fallback) and for the tests. Arguments: --tests builds the native tests as well, --bench the
-// kernels' benchmark, -DX=Y is CMake's own. ND_STATIC_RUNTIME=1 links the C++ runtime into the addon, for prebuilds.
+// kernels' benchmark, -DX=Y is CMake's own, --tree=NAME builds in build-cmake/NAME, beside the tree of every day. ND_STATIC_RUNTIME=1 makes an
+// addon for other machines than this one: with the C++ runtime in it, and for an older glibc.
 const { spawnSync } = require('node:child_process');
 const { availableParallelism } = require('node:os');
 const path = require('node:path');
 
 const root = path.resolve(__dirname, '..');
-const out = path.join(root, 'build-cmake');
 const args = process.argv.slice(2);
+const tree = args.find((a) => a.startsWith('--tree='))?.slice('--tree='.length);
+const out = path.join(root, 'build-cmake', tree ?? '');
 const targets = ['node_diffusion'];
 if (args.includes('--tests')) targets.push('nd_tests', ...(process.platform === 'linux' ? ['nd_memory_tests'] : []));
 if (args.includes('--bench')) targets.push('nd_bench_kernels');

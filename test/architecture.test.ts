@@ -30,6 +30,7 @@ const nativeRooms: Record<string, string[]> = {
   kernels: ['error.h', 'huge_pages.h'],
   backend: ['error.h'],
   fuzz: ['error.h', 'engine', 'weights'],
+  portable: [],
 };
 
 function imports(folder: string, ending: RegExp, pattern: RegExp, resolve: (file: string, name: string) => string) {

@@ -1,5 +1,5 @@
-# Not a gyp build: one action that runs CMake (scripts/build-native.cjs), so that `node-gyp rebuild`, prebuildify and
-# node-gyp-build's install fallback all end in build/Release/node_diffusion.node.
+# Not a gyp build: one action that runs CMake (scripts/build-native.cjs), so that `node-gyp rebuild` and
+# node-gyp-build's install fallback both end in build/Release/node_diffusion.node.
 {
   'targets': [{
     'target_name': 'node_diffusion',

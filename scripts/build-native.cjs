@@ -1,5 +1,5 @@
 'use strict';
-// The one way to build the addon: for `npm run build:native`, for binding.gyp's action (node-gyp, prebuildify,
+// The one way to build the addon: for `npm run build:native`, for binding.gyp's action (node-gyp,
 // node-gyp-build's install fallback) and for the tests. Arguments: --tests builds the native tests as well, --bench the
 // kernels' benchmark, -DX=Y is CMake's own, --tree=NAME builds in build-cmake/NAME, beside the tree of every day. ND_STATIC_RUNTIME=1 makes an
 // addon for other machines than this one: with the C++ runtime in it, and for an older glibc.

@@ -1,7 +1,7 @@
 'use strict';
 // Builds the addon for other machines than this one into prebuilds/<platform>-<arch>/, where node-gyp-build looks: with the C++ runtime in it,
-// stripped and, on Linux, for glibc 2.28. `--arch arm64` cross-compiles on Linux with Debian's g++-aarch64-linux-gnu. Not the tool of this
-// name, which builds the same but downloads Node's headers first and does not cross-compile.
+// stripped and, on Linux, for glibc 2.28. `--arch arm64` cross-compiles on Linux with Debian's g++-aarch64-linux-gnu. The package `prebuildify`
+// would download Node's headers, which nothing here needs, and does not cross-compile.
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');

@@ -1,10 +1,9 @@
 /** A loaded model: what its networks compute, in typed arrays. Control over them lies with the caller. */
 import { availableParallelism } from 'node:os';
-import { isolatedAddon } from '../binding/isolated/isolated-addon';
+import { type IsolatedAddon, isIsolated, isolatedAddon } from '../binding/isolated/isolated-addon';
 import { loadAddon } from '../binding/load';
 import type {
   NativeAddition,
-  NativeAddon,
   NativeCancellation,
   NativeContext,
   NativeEncodedText,
@@ -47,9 +46,10 @@ export interface ModelOptions extends PredictionOptions {
   memoryBudgetBytes?: number;
   /**
    * Runs the engine in a process of its own, which a crash ends in place of this one: what is under way then rejects with
-   * `ENGINE_CRASHED`, and the next call starts the process and loads the model again. Default false.
+   * `ENGINE_CRASHED`, and the next call starts the process and loads the model again. An isolated model in place of `true`
+   * means its process: what one model makes for another has to be in one. Default false.
    */
-  isolate?: boolean;
+  isolate?: boolean | Model;
   /** Hears how much is loaded, 0 to 1. */
   onProgress?: (fraction: number) => void;
   /** Stops the loading, which then rejects with `ABORTED`. */
@@ -63,7 +63,7 @@ export class Model {
   private constructor(
     private readonly native_: NativeModel,
     readonly info: ModelInfo,
-    private readonly addon_: Pick<NativeAddon, 'Cancellation'>,
+    private readonly addon_: IsolatedAddon,
   ) {}
 
   /**
@@ -89,11 +89,13 @@ export class Model {
       throw invalid('memoryBudgetBytes', 'an integer of 0 or more', memoryBudgetBytes);
     }
     checkPredictionOptions(options);
-    if (typeof isolate !== 'boolean') throw invalid('isolate', 'true or false', isolate);
+    if (typeof isolate !== 'boolean' && !(isolate instanceof Model && isIsolated(isolate.addon_))) {
+      throw invalid('isolate', 'true, false or an isolated model', isolate);
+    }
     const { onProgress = null, signal } = options;
     if (onProgress !== null && typeof onProgress !== 'function') throw invalid('onProgress', 'a function', onProgress);
     let thrown: { error: unknown } | undefined; // by onProgress: ends the loading
-    const addon = isolate ? isolatedAddon() : loadAddon();
+    const addon = isolate instanceof Model ? isolate.addon_ : isolate ? isolatedAddon() : loadAddon();
     const load = (cancellation: NativeCancellation | null) => {
       const report = (fraction: number) => {
         try {

@@ -32,25 +32,34 @@ class RemoteObject {
 const handleOf = new WeakMap<object, Handle>();
 const collected = new FinalizationRegistry<Handle>((handle) => handle.engine.forget(handle));
 
+const isolated = new WeakSet<IsolatedAddon>();
+
 export type IsolatedAddon = Omit<NativeAddon, 'ggmlVersion' | 'isa'>;
 
-/** An addon for one model, in a process of its own: all its calls go there. The process ends with the model that is loaded. */
+/** An addon in a process of its own: all its calls go there. The process ends with the last model that is loaded by it. */
 export function isolatedAddon(): IsolatedAddon {
   const engine = new IsolatedEngine();
   const get = (_: object, name: string) =>
     name === 'Cancellation' ? Cancellation : (...args: unknown[]) => engine.callAddon(name, args);
-  return new Proxy({}, { get }) as IsolatedAddon;
+  const addon = new Proxy({}, { get }) as IsolatedAddon;
+  isolated.add(addon);
+  return addon;
 }
 
-/** One model and what is made with it; it lives through its processes. */
+export function isIsolated(addon: IsolatedAddon): boolean {
+  return isolated.has(addon);
+}
+
+/** The models of a process and what is made with them; it lives through its processes. */
 class IsolatedEngine {
   private process_: EngineProcess | undefined;
+  private models_ = 0;
 
   async callAddon(method: string, args: unknown[]): Promise<unknown> {
     try {
       return await this.call(null, method, args);
     } catch (error) {
-      if (method === 'load') await this.end();
+      if (method === 'load' && this.models_ === 0) await this.end();
       throw error;
     }
   }
@@ -76,9 +85,10 @@ class IsolatedEngine {
 
   /** An object that nobody can reach any more. */
   forget(handle: Handle): void {
+    if (handle.isDisposed) return;
     handle.isDisposed = true;
     handle.process.release(handle.id);
-    if (isModel(handle)) void this.end();
+    if (isModel(handle)) void this.leave();
   }
 
   /** Frees an object; the model's end is the process's. Never rejects. */
@@ -89,7 +99,7 @@ class IsolatedEngine {
     const freed = process.isAlive ? send(process, proxy, 'dispose', []).catch(() => {}) : undefined;
     handle.isDisposed = true;
     await freed;
-    if (isModel(handle)) await this.end();
+    if (isModel(handle)) await this.leave();
   }
 
   /** The objects that a call refers to. Throws where one is disposed of, or another model's. */
@@ -110,6 +120,11 @@ class IsolatedEngine {
     return this.process_;
   }
 
+  /** A model has ended: the process does with the last one. */
+  private async leave(): Promise<void> {
+    if (--this.models_ === 0) await this.end();
+  }
+
   private async end(): Promise<void> {
     await this.process_?.end(new DiffusionError('DISPOSED', 'the model was disposed of'));
   }
@@ -118,6 +133,7 @@ class IsolatedEngine {
   private adopt({ id, methods, properties }: HandleDescription, birth: Birth, process: EngineProcess): object {
     const handle: Handle = { engine: this, birth, process, id, isDisposed: false };
     birth.handles.push(handle);
+    if (isModel(handle)) this.models_++;
     const proxy = Object.assign(new RemoteObject(), properties);
     for (const method of methods) {
       proxy[method] = (...args: unknown[]) =>
@@ -182,7 +198,10 @@ function send(process: EngineProcess, target: object | null, method: string, arg
     }),
   );
   const id = target === null ? 0 : handleOf.get(target)!.id;
-  return process.call(id, method, message, { cancellation, heard: (index, heard) => callbacks.get(index)?.(...heard) });
+  return process.call(id, method, message, {
+    cancellation,
+    heard: (index, heard) => callbacks.get(index)?.(...heard),
+  });
 }
 
 /** An argument as it is kept for a call that is made again: nobody cancels that one or hears of it. */

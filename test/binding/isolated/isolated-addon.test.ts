@@ -156,6 +156,32 @@ t.test("two models are two processes, and one's end is not the other's", async (
   );
 });
 
+t.test('two models in one process', async (t) => {
+  const a = await Model.load(file, isolated);
+  const engine = latest();
+  const b = await Model.load(file, { threads: 1, isolate: a });
+  t.equal(latest(), engine, 'which is started once');
+  const embeddings = new Float32Array(77 * a.info.textEncoder!.width);
+  const context = await b.createContext(embeddings, 1);
+  const predict = () => b.predictNoise(new Float32Array(4 * 8 * 8), [1, 4, 8, 8], 1, context);
+  const expected = await predict();
+  await t.rejects(
+    a.predictNoise(new Float32Array(4 * 8 * 8), [1, 4, 8, 8], 1, context),
+    { code: 'INVALID_ARGUMENT', message: /^context: / },
+    'the engine itself says what belongs together',
+  );
+  engine.kill('SIGKILL');
+  await ended(engine);
+  t.ok(sameBytes(await predict(), expected));
+  await a.dispose();
+  t.ok(sameBytes(await predict(), expected), 'the process lives as long as one of them');
+  const last = latest();
+  await b.dispose();
+  t.notOk(isRunning(last.pid!));
+  await using here = await Model.load(file, { threads: 1 });
+  await t.rejects(Model.load(file, { isolate: here }), { code: 'INVALID_ARGUMENT', message: /an isolated model/ });
+});
+
 t.test('errors keep their codes', async (t) => {
   await t.rejects(Model.load('absent.safetensors', isolated), { name: 'DiffusionError', code: 'FILE_NOT_FOUND' });
   await ended(latest());

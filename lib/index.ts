@@ -8,6 +8,7 @@ export { type ParsedInfotext, parseInfotext, parseParameters, type RequestOption
 export type { Translated } from './image/translation';
 export { type ConversionResult, type ConversionRule, type ConvertOptions, convertModel } from './model/convert';
 export { type Device, listDevices } from './model/devices';
+export { estimateMemory, type MemoryEstimate, type MemoryOptions } from './model/estimate-memory';
 export { inspectModel } from './model/inspect';
 export {
   type Addition,

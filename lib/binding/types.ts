@@ -208,6 +208,30 @@ export interface NativeModel {
   dispose(): Promise<void>;
 }
 
+export interface NativeMemoryRequest {
+  width: number;
+  height: number;
+  batchSize: number;
+  /** Conditionings of a pass: 2 with a negative prompt. */
+  rows: number;
+  /** Of the text encoder's context length, a prompt. */
+  windows: number;
+  encodesPictures: boolean;
+}
+
+/** Bytes. Stages share one compute buffer, as large as the largest of them. */
+export interface NativeMemoryUse {
+  weights: number;
+  compute: number;
+  /** Of the graphs, with a context's keys and values. */
+  inputs: number;
+  encodeText: number;
+  createContext: number;
+  predictNoise: number;
+  decode: number;
+  encode: number;
+}
+
 export interface NativeConversionOptions {
   type: string;
   rules: readonly { pattern: string; type: string }[];
@@ -233,6 +257,8 @@ export interface NativeAddon {
   Cancellation: new () => NativeCancellation;
   /** Reads headers only. */
   inspect(path: string): Promise<NativeModelInfo>;
+  /** Plans the graphs of a request without loading the weights. */
+  measure(path: string, options: NativeLoadOptions, request: NativeMemoryRequest): Promise<NativeMemoryUse>;
   /** Writes the model at `input` as one file; `onProgress` hears 0..1 on the JavaScript thread. */
   convert(
     input: string,

@@ -27,6 +27,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports["Cancellation"] = CancellationWrap::define(env);
     exports["inspect"] = Napi::Function::New(env, guarded<inspect>, "inspect");
     exports["convert"] = Napi::Function::New(env, guarded<convert>, "convert");
+    exports["measure"] = Napi::Function::New(env, guarded<measure>, "measure");
     exports["load"] = Napi::Function::New(env, guarded<load>, "load");
     return exports;
 }

@@ -28,7 +28,44 @@ engine::LoadOptions load_options(const Napi::Value& value) {
     return options;
 }
 
+engine::MemoryRequest memory_request(const Napi::Value& value) {
+    if (!value.IsObject()) throw make_error(value.Env(), "INVALID_ARGUMENT", "request: expected an object");
+    const auto object = value.As<Napi::Object>();
+    engine::MemoryRequest request;
+    request.width = integer(object.Get("width"), "width");
+    request.height = integer(object.Get("height"), "height");
+    request.batch = integer(object.Get("batchSize"), "batchSize");
+    request.rows = integer(object.Get("rows"), "rows");
+    request.windows = integer(object.Get("windows"), "windows");
+    request.encodes_pictures = object.Get("encodesPictures").ToBoolean();
+    return request;
+}
+
 }  // namespace
+
+Napi::Value measure(const Napi::CallbackInfo& info) {
+    auto worker = AddonData::of(info.Env()).link->create_worker();
+    auto options = load_options(info[1]);
+    options.measures_only = true;
+    return run_job<engine::MemoryUse>(
+        info.Env(), worker, nullptr,
+        [path = text(info[0], "path"), options, request = memory_request(info[2])] {
+            return engine::Engine(path, options, {}, nullptr).measure(request);
+        },
+        [](Napi::Env env, engine::MemoryUse& use) -> Napi::Value {
+            auto object = Napi::Object::New(env);
+            const auto set = [&](const char* name, size_t bytes) { object[name] = static_cast<double>(bytes); };
+            set("weights", use.weights);
+            set("compute", use.compute());
+            set("inputs", use.inputs);
+            set("encodeText", use.encode_text);
+            set("createContext", use.create_context);
+            set("predictNoise", use.predict_noise);
+            set("decode", use.decode);
+            set("encode", use.encode);
+            return object;
+        });
+}
 
 Napi::Value inspect(const Napi::CallbackInfo& info) {
     auto worker = AddonData::of(info.Env()).link->create_worker();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ggml-alloc.h>
+#include <ggml-backend.h>
 #include <ggml-cpp.h>
 #include <ggml.h>
 
@@ -53,6 +54,8 @@ class Graph {
 
     // The bytes that the nodes need, inputs not counted.
     size_t measure();
+    // Those of the inputs, once they have been measured.
+    size_t input_bytes() const { return inputs_buffer_ ? ggml_backend_buffer_get_size(inputs_buffer_.get()) : 0; }
     // Gives the nodes their places in `memory`, which has at least measure() bytes and must outlive the graph; graphs
     // that do not run at the same time can share it. Throws OUT_OF_MEMORY.
     void place(ggml_backend_buffer_t memory);

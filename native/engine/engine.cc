@@ -109,7 +109,11 @@ Engine::Engine(const std::string& path, const LoadOptions& options, const Cancel
     } catch (const Error& error) {
         fail_recognised(error, info_);
     }
-    store_->load(ggml_backend_cpu_buffer_type());
+    if (options.measures_only) {
+        store_->reserve(ggml_backend_cpu_buffer_type());
+    } else {
+        store_->load(ggml_backend_cpu_buffer_type());
+    }
     // The decoder's maps are too large for an exact stream.
     if (store_->packs("unet.")) unet_formats_ = ops::Formats::packed(true);
     if (store_->packs("vae.")) vae_.formats = ops::Formats::packed(false);
@@ -122,6 +126,16 @@ Stats Engine::stats() const {
     Stats stats = stats_;
     stats.compute_bytes = programs_.bytes();
     return stats;
+}
+
+std::unique_ptr<Program> Engine::build_text(const models::ClipText& text, int64_t rows, int64_t skip) {
+    auto built = std::make_unique<Program>(threads_, ops::Formats{});
+    built->ids = built->graph.input(GGML_TYPE_I32, {rows * text.config().context_length, 1, 1, 1});
+    const auto encoded = text.forward(built->ops, built->ids, rows, skip);
+    built->outputs = {encoded.embeddings};
+    if (encoded.last.tensor) built->outputs.push_back(encoded.last);
+    for (const auto& output : built->outputs) built->ops.output(output);
+    return built;
 }
 
 EncodedText Engine::encode_text(std::span<const int32_t> ids, int64_t rows, int64_t skip_layers, int64_t encoder,
@@ -144,15 +158,8 @@ EncodedText Engine::encode_text(std::span<const int32_t> ids, int64_t rows, int6
              skip_layers);
     }
 
-    auto& program = programs_.get(shape_key("text", {encoder, rows, skip}), [&] {
-        auto built = std::make_unique<Program>(threads_, ops::Formats{});
-        built->ids = built->graph.input(GGML_TYPE_I32, {rows * config.context_length, 1, 1, 1});
-        const auto encoded = text->forward(built->ops, built->ids, rows, skip);
-        built->outputs = {encoded.embeddings};
-        if (encoded.last.tensor) built->outputs.push_back(encoded.last);
-        for (const auto& output : built->outputs) built->ops.output(output);
-        return built;
-    });
+    auto& program =
+        programs_.get(shape_key("text", {encoder, rows, skip}), [&] { return build_text(*text, rows, skip); });
     ggml_backend_tensor_set(program.ids, ids.data(), 0, ids.size_bytes());
     program.graph.compute(&token);
     const auto read = [](const ops::Map& map) {
@@ -221,6 +228,17 @@ std::vector<float> Engine::embed_addition(const Addition& addition, int64_t rows
     return embedded;
 }
 
+// outputs: keys and values in turn
+std::unique_ptr<Program> Engine::build_context(int64_t rows, int64_t tokens) {
+    auto built = std::make_unique<Program>(threads_, unet_formats_);
+    built->inputs = {built->ops.input(rows, 1, tokens, unet_->config().context_width)};
+    for (const auto& [keys, values] : unet_->keys(built->ops, built->inputs[0])) {
+        built->outputs.insert(built->outputs.end(), {keys, values});
+    }
+    for (const auto& output : built->outputs) built->ops.output(output);
+    return built;
+}
+
 std::shared_ptr<Context> Engine::create_context(std::span<const float> embeddings, int64_t rows,
                                                 const Addition* addition, const CancelToken& token) {
     if (!unet_) missing("UNet");
@@ -240,15 +258,7 @@ std::shared_ptr<Context> Engine::create_context(std::span<const float> embedding
                       : "pooled text and numbers about the size, which the model's UNet takes");
     }
     const int64_t tokens = count / (rows * width);
-    auto& program = programs_.get(shape_key("context", {rows, tokens}), [&] {
-        auto built = std::make_unique<Program>(threads_, unet_formats_);
-        built->inputs = {built->ops.input(rows, 1, tokens, width)};
-        for (const auto& [keys, values] : unet_->keys(built->ops, built->inputs[0])) {
-            built->outputs.insert(built->outputs.end(), {keys, values});
-        }
-        for (const auto& output : built->outputs) built->ops.output(output);
-        return built;
-    });
+    auto& program = programs_.get(shape_key("context", {rows, tokens}), [&] { return build_context(rows, tokens); });
     ggml_backend_tensor_set(program.inputs[0].tensor, embeddings.data(), 0, embeddings.size_bytes());
     program.graph.compute(&token);
     auto context = std::make_shared<Context>(Context{next_context_id_++, rows, tokens, {}, {}});
@@ -356,8 +366,7 @@ Planes Engine::run_picture(const Planes& picture, const PictureNetwork& network,
     return result;
 }
 
-Planes Engine::run_within_budget(const Planes& picture, TileGeometry geometry, const PictureNetwork& network,
-                                 const CancelToken& token) {
+size_t Engine::fit_tiles(const Shape& picture, TileGeometry& geometry, const PictureNetwork& network) {
     geometry.tile_height = picture.height, geometry.tile_width = picture.width;
     const auto measure = [&] {
         Program program(threads_, network.formats);
@@ -367,12 +376,20 @@ Planes Engine::run_within_budget(const Planes& picture, TileGeometry geometry, c
     };
     // Halves the longer side until the maps fit; a tile stays larger than its overlaps.
     const int64_t smallest = 3 * geometry.overlap;
-    while (measure() > tile_budget_) {
+    size_t bytes = measure();
+    while (bytes > tile_budget_) {
         int64_t& side = geometry.tile_height > geometry.tile_width ? geometry.tile_height : geometry.tile_width;
         const int64_t half = (side / 2 + geometry.denominator - 1) / geometry.denominator * geometry.denominator;
         if (half < smallest || half >= side) break;
         side = half;
+        bytes = measure();
     }
+    return bytes;
+}
+
+Planes Engine::run_within_budget(const Planes& picture, TileGeometry geometry, const PictureNetwork& network,
+                                 const CancelToken& token) {
+    fit_tiles({1, picture.channels, picture.height, picture.width}, geometry, network);
     return run_tiled(picture, geometry, [&](const Planes& tile) { return run_picture(tile, network, token); });
 }
 
@@ -403,6 +420,23 @@ const Engine::Vae& Engine::exact_vae(const CancelToken& token) {
     return exact_vae_.emplace(std::move(vae));
 }
 
+Engine::PictureNetwork Engine::decoder_network(const Vae& vae) {
+    return {"decode", [&](ops::Ops& ops, const ops::Map& x) { return vae.decoder->forward(ops, x); }, vae.formats};
+}
+
+Engine::PictureNetwork Engine::encoder_network(const Vae& vae) {
+    return {"encode", [&](ops::Ops& ops, const ops::Map& x) { return vae.encoder->forward(ops, x); }, vae.formats};
+}
+
+TileGeometry Engine::decoder_tiles() const {
+    return {0, 0, 8, info_.vae->downscale(), 1};
+}
+
+TileGeometry Engine::encoder_tiles() const {
+    const int64_t f = info_.vae->downscale();
+    return {0, 0, 8 * f, 1, f};
+}
+
 Picture Engine::decode(std::span<const float> latents, const Shape& shape, const CancelToken& token) {
     if (!vae_.decoder) missing("VAE decoder");
     const Stopwatch stopwatch(stats_.decode_seconds);
@@ -410,10 +444,6 @@ Picture Engine::decode(std::span<const float> latents, const Shape& shape, const
     check_shape("latents", shape, config.latent_channels, 1);
     check_size("latents", latents.size(), shape.size());
     picture_operations_ = {};
-    const auto network = [](const Vae& vae) {
-        const auto forward = [&](ops::Ops& ops, const ops::Map& x) { return vae.decoder->forward(ops, x); };
-        return PictureNetwork{"decode", forward, vae.formats};
-    };
     Picture pixels;
     const size_t size = latents.size() / static_cast<size_t>(shape.n);
     // Picture by picture: the maps of one fill the memory, and a picture's bytes do not depend on its batch.
@@ -422,8 +452,7 @@ Picture Engine::decode(std::span<const float> latents, const Shape& shape, const
         const auto* begin = latents.data() + static_cast<size_t>(i) * size;
         picture.data.assign(begin, begin + size);
         for (float& value : picture.data) value = value / config.scaling_factor + config.shift_factor;
-        const TileGeometry geometry{0, 0, 8, config.downscale(), 1};
-        const auto result = run_finite(picture, geometry, network, pixels.was_retried, token);
+        const auto result = run_finite(picture, decoder_tiles(), decoder_network, pixels.was_retried, token);
         pixels.values.insert(pixels.values.end(), result.data.begin(), result.data.end());
     }
     stats_.decode_operations = picture_operations_;
@@ -437,17 +466,12 @@ Picture Engine::encode(std::span<const float> pixels, const Shape& shape, const 
     const int64_t f = config.downscale();
     check_shape("pixels", shape, config.image_channels, f);
     check_size("pixels", pixels.size(), shape.size());
-    const auto network = [](const Vae& vae) {
-        const auto forward = [&](ops::Ops& ops, const ops::Map& x) { return vae.encoder->forward(ops, x); };
-        return PictureNetwork{"encode", forward, vae.formats};
-    };
     Picture latents;
     const size_t size = pixels.size() / static_cast<size_t>(shape.n);
     for (int64_t i = 0; i < shape.n; i++) {
         const auto* begin = pixels.data() + static_cast<size_t>(i) * size;
         const Planes picture{shape.channels, shape.height, shape.width, {begin, begin + size}};
-        const TileGeometry geometry{0, 0, 8 * f, 1, f};
-        const auto moments = run_finite(picture, geometry, network, latents.was_retried, token);
+        const auto moments = run_finite(picture, encoder_tiles(), encoder_network, latents.was_retried, token);
         const size_t means = moments.data.size() / 2;  // log variances follow
         for (size_t j = 0; j < means; j++)
             latents.values.push_back((moments.data[j] - config.shift_factor) * config.scaling_factor);

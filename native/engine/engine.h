@@ -2,6 +2,7 @@
 // one at a time; the addon gives each model a thread of its own.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <memory>
@@ -28,6 +29,23 @@ struct LoadOptions {
     // Bytes of compute buffers: above it pictures are decoded and encoded in tiles, and what needs more still throws
     // OUT_OF_MEMORY. None: tiles from 1 GiB on, and no limit.
     std::optional<size_t> memory_budget;
+    bool measures_only = false;  // loads no weights: nothing can be computed then, and measure() alone may be called
+};
+
+// What a request would need, in pixels, or for an unconditional UNet its own pixels.
+struct MemoryRequest {
+    int64_t width = 512, height = 512, batch = 1;
+    int64_t rows = 2;               // conditionings a pass: a prompt and a negative prompt
+    int64_t windows = 1;            // of the text encoder's context length, a prompt
+    bool encodes_pictures = false;  // as img2img does
+};
+
+// Bytes. Stages share one compute buffer, which is as large as the largest of them.
+struct MemoryUse {
+    size_t weights = 0;
+    size_t encode_text = 0, create_context = 0, predict_noise = 0, decode = 0, encode = 0;
+    size_t inputs = 0;  // of the graphs, and the context's keys and values
+    size_t compute() const { return std::max({encode_text, create_context, predict_noise, decode, encode}); }
 };
 
 // What the text encoder makes of texts.
@@ -87,6 +105,9 @@ class Engine {
            const std::function<void(double)>& on_progress);
 
     const ModelInfo& info() const { return info_; }
+    // Plans the graphs of a request, whose sizes it checks, without their memory. Components that the file lacks need
+    // nothing. Throws INVALID_ARGUMENT.
+    MemoryUse measure(const MemoryRequest& request);
     Stats stats() const;
 
     // Each throws MISSING_COMPONENT where the file lacks the network, INVALID_ARGUMENT for sizes that do not fit it,
@@ -124,6 +145,12 @@ class Engine {
     // A network of that VAE, the model's own or the exact one.
     using ChooseNetwork = std::function<PictureNetwork(const Vae&)>;
 
+    static PictureNetwork decoder_network(const Vae& vae);
+    static PictureNetwork encoder_network(const Vae& vae);
+    TileGeometry decoder_tiles() const;
+    TileGeometry encoder_tiles() const;
+    // Finds the size of tiles whose maps stay within the budget -> the bytes of those maps.
+    size_t fit_tiles(const Shape& picture, TileGeometry& geometry, const PictureNetwork& network);
     Program& picture_program(const Shape& shape, const PictureNetwork& network);
     Planes run_picture(const Planes& picture, const PictureNetwork& network, const CancelToken& token);
     // Runs a network over a picture whole, or in tiles where the budget asks for them.
@@ -135,6 +162,8 @@ class Engine {
     std::vector<float> embed_addition(const Addition& addition, int64_t rows, const CancelToken& token);
     std::vector<float> pool(const models::ClipText& encoder, int64_t number, std::span<const int32_t> ids, int64_t rows,
                             std::span<const float> last, const CancelToken& token);
+    std::unique_ptr<Program> build_text(const models::ClipText& text, int64_t rows, int64_t skip);
+    std::unique_ptr<Program> build_context(int64_t rows, int64_t tokens);
     std::unique_ptr<Program> build_unet(const Shape& shape, const Context& context, const PredictOptions& options);
 
     backend::ThreadPool threads_;

@@ -185,6 +185,12 @@ void WeightStore::load(ggml_backend_buffer_type_t type) {
     if (options_.on_progress) options_.on_progress(1.0);
 }
 
+void WeightStore::reserve(ggml_backend_buffer_type_t type) {
+    reserved_ = ggml_backend_alloc_ctx_tensors_from_buft_size(context_->get(), type);
+    static char nowhere;
+    for (const Entry& entry : entries_) entry.tensor->data = &nowhere;
+}
+
 // In the order of the file, so that it is read once from front to end.
 void WeightStore::fill() {
     std::vector<size_t> order(entries_.size());
@@ -272,6 +278,7 @@ void WeightStore::pack_run(const Entry& entry, int64_t place, kernels::Run run, 
 
 size_t WeightStore::bytes() const {
     if (buffer_) return ggml_backend_buffer_get_size(buffer_.get());
+    if (reserved_ > 0) return reserved_;
     size_t sum = 0;
     for (const Entry& entry : entries_) sum += ggml_nbytes(entry.tensor);
     return sum;

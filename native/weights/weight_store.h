@@ -64,6 +64,9 @@ class WeightStore {
     // ABORTED, or FILE_INVALID where a value that should be quantised is infinite or not a number.
     void load(ggml_backend_buffer_type_t type);
 
+    // In place of load(): gives the tensors addresses that nothing may touch, so that graphs can be planned with them.
+    void reserve(ggml_backend_buffer_type_t type);
+
     size_t bytes() const;           // of the buffer; before load(), of the tensors declared so far
     int64_t parameters() const;     // values in all tensors
     const char* type_name() const;  // the precision of most linear and convolution bytes: "f16", "q8_0", ...
@@ -87,6 +90,7 @@ class WeightStore {
     std::map<std::string, size_t> by_name_;  // index into entries_
     std::optional<backend::TensorContext> context_;
     ggml_backend_buffer_ptr buffer_;
+    size_t reserved_ = 0;  // bytes
 };
 
 }  // namespace nd::weights

@@ -1,4 +1,4 @@
-/** `node-diffusion convert`. */
+/** `node-diffusion convert`, and `inspect --memory`. */
 import path from 'node:path';
 import t from 'tap';
 import { run } from './run';
@@ -19,4 +19,10 @@ t.test('wrong use', async (t) => {
   t.match(await run(['convert', avatar, 'a.gguf', '--rule', 'x']), { code: 2, stderr: /PATTERN=TYPE/ });
   t.match(await run(['convert', avatar, 'a.gguf', '--type', 'x']), { code: 2, stderr: /INVALID_ARGUMENT: type/ });
   t.match(await run(['convert', 'nowhere', 'a.gguf']), { code: 1, stderr: /FILE_NOT_FOUND/ });
+});
+
+t.test('inspect --memory', async (t) => {
+  const { stdout } = await run(['inspect', avatar, '--memory', '--width', '64', '--height', '64', '--json']);
+  t.match(JSON.parse(stdout), { weightBytes: Number, computeBytes: Number, totalBytes: Number });
+  t.match(await run(['inspect', avatar, '--memory', '--width', '63']), { code: 2, stderr: /width/ });
 });

@@ -49,7 +49,7 @@ function fuzz(target, starts) {
     [...word].map((c) => (/[a-z0-9_.]/i.test(c) ? c : `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)).join('');
   fs.writeFileSync(dictionary, words.map((word) => `"${escaped(word)}"\n`).join(''));
   const program = path.join(out, `nd_fuzz_${target}`);
-  const limits = ['-timeout=10', '-rss_limit_mb=2048', '-malloc_limit_mb=256'];
+  const limits = ['-timeout=60', '-rss_limit_mb=2048', '-malloc_limit_mb=256'];
   const before = new Set(fs.readdirSync(finds));
   const longest = Math.max(2048, ...starts.map((bytes) => bytes.length));
   const result = run(program, [

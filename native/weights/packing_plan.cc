@@ -10,8 +10,8 @@ namespace {
 using kernels::Packing;
 
 // Weights a position of Winograd's convolutions: those of Stable Diffusion's maps of 32 x 32 and more, which costs 150
-// MB there; where eight bits were asked for to save memory, those of its decoder's largest maps, 10 MB.
-constexpr int64_t kMostWeights = 1920 * 640, kMostWeightsBesideInt8 = 512 * 256;
+// MB there; where eight bits or fewer were asked for to save memory, those of its decoder's largest maps, 10 MB.
+constexpr int64_t kMostWeights = 1920 * 640, kMostWeightsOfSmall = 512 * 256;
 
 // Where eight bits a value do harm: the first and last convolution, the timestep and what joins it, and the text, whose
 // embeddings have channels a hundred times as large as the rest.
@@ -28,7 +28,7 @@ Packing wanted(const std::string& name, std::optional<ggml_type> precision, ggml
     const ggml_type type = precision.value_or(source);
     if (type == GGML_TYPE_Q8_0) return bears_int8(name) ? Packing::i8 : Packing::bf16;
     const bool halves = type == GGML_TYPE_BF16 || (type == GGML_TYPE_F16 && !precision);
-    return halves ? Packing::bf16 : Packing::rows;
+    return halves ? Packing::bf16 : ggml_is_quantized(type) ? Packing::blocks : Packing::rows;
 }
 
 // Where the transforms are worth their while and the weights small beside the caches. Downsampling has another stride;
@@ -44,13 +44,16 @@ bool is_winograd(const std::string& name, int64_t n, int64_t taps, int64_t c, in
 
 }  // namespace
 
-Packing choose_packing(const std::string& name, std::optional<ggml_type> precision, ggml_type source, int64_t n,
-                       int64_t taps, int64_t c) {
-    const Packing packing = wanted(name, precision, source);
+Packing choose_packing(const std::string& name, std::optional<ggml_type> precision, ggml_type source, ggml_type rows,
+                       int64_t n, int64_t taps, int64_t c) {
+    Packing packing = wanted(name, precision, source);
+    // Rows too short for a block are f16, which can as well be packed.
+    if (packing == Packing::blocks && !ggml_is_quantized(rows)) packing = Packing::bf16;
     if (!kernels::can_multiply(packing) || !kernels::can_pack(packing, taps, c)) return Packing::rows;
-    const bool eight_bits = precision.value_or(source) == GGML_TYPE_Q8_0;
-    const int64_t most = eight_bits ? kMostWeightsBesideInt8 : kMostWeights;
-    return packing == Packing::bf16 && is_winograd(name, n, taps, c, most) ? Packing::winograd : packing;
+    const bool small = ggml_is_quantized(precision.value_or(source));
+    const int64_t most = small ? kMostWeightsOfSmall : kMostWeights;
+    const bool may = packing == Packing::bf16 || (packing == Packing::blocks && name.starts_with("vae."));
+    return may && is_winograd(name, n, taps, c, most) ? Packing::winograd : packing;
 }
 
 }  // namespace nd::weights

@@ -25,13 +25,11 @@ struct WeightStore::Entry {
     ggml_tensor* tensor;
 
     kernels::Packing packing() const { return kernels::packing_of(*tensor); }
+    bool panels() const { return kernels::in_panels(packing()); }
     bool gated() const { return kind == Kind::GatedMatrix; }
     int64_t taps() const { return kind == Kind::Convolution ? shape[1] : 1; }
     // What chunks are cut from: rows of the plan, with those that fill up a gated layer's panels.
-    int64_t rows() const {
-        const bool packed = packing() != kernels::Packing::rows;
-        return packed && gated() ? kernels::places_of(plan.rows, true) : plan.rows;
-    }
+    int64_t rows() const { return panels() && gated() ? kernels::places_of(plan.rows, true) : plan.rows; }
     int64_t size() const {
         int64_t product = 1;
         for (const int64_t extent : shape) product *= extent;
@@ -125,16 +123,16 @@ ggml_tensor* WeightStore::declare(const std::string& name, Kind kind, const std:
     const int64_t inner = shape.back();
     const int64_t taps = kind == Kind::Convolution && match->size() == 4 ? shape[1] : 1;
     const bool packable = options_.pack && kind != Kind::Vector && kind != Kind::Table;
-    const auto packing = packable ? choose_packing(name, precision_, source.type, shape.front(),
+    const Role role = kind == Kind::Vector ? Role::Vector : kind == Kind::Table ? Role::Table : Role::Weight;
+    const ggml_type rows_type = stored_type(role, precision_, source.type, taps > 1, shape.front(), inner);
+    const auto packing = packable ? choose_packing(name, precision_, source.type, rows_type, shape.front(),
                                                    kind == Kind::Convolution ? shape[1] : 1, inner)
                                   : kernels::Packing::rows;
-    const Role role = kind == Kind::Vector ? Role::Vector : kind == Kind::Table ? Role::Table : Role::Weight;
+    const bool panels = kernels::in_panels(packing);
     RowPlan plan;
     plan.inner = inner;
     plan.taps = taps;
-    plan.type = packing != kernels::Packing::rows
-                    ? GGML_TYPE_F32
-                    : stored_type(role, precision_, source.type, taps > 1, shape.front(), inner);
+    plan.type = panels ? GGML_TYPE_F32 : rows_type;
     plan.rows = static_cast<int64_t>(*count) / plan.row_values();
     if (!rows_are_whole_blocks(source, plan.row_values())) {
         fail("UNSUPPORTED_TYPE", file_.path(), ": tensor ", printable(source.file_name), ": shape ",
@@ -143,15 +141,15 @@ ggml_tensor* WeightStore::declare(const std::string& name, Kind kind, const std:
     }
 
     ggml_tensor* tensor = nullptr;
-    if (packing != kernels::Packing::rows) {
+    if (panels) {
         const int64_t places = kernels::places_of(shape.front(), kind == Kind::GatedMatrix);
         const kernels::PackedLayout layout(packing, places, kind == Kind::Convolution ? shape[1] : 1, inner);
         tensor = ggml_new_tensor_1d(context_->get(), GGML_TYPE_I8, static_cast<int64_t>(layout.size));
-        kernels::set_packing(*tensor, packing, kind == Kind::GatedMatrix);
     } else {
         const std::vector<int64_t> ne(shape.rbegin(), shape.rend());
         tensor = ggml_new_tensor(context_->get(), plan.type, static_cast<int>(ne.size()), ne.data());
     }
+    kernels::set_packing(*tensor, packing, panels && kind == Kind::GatedMatrix);
     ggml_set_name(tensor, name.c_str());
     by_name_.emplace(name, entries_.size());
     entries_.push_back({kind, shape, &source, plan, tensor});
@@ -204,7 +202,7 @@ void WeightStore::fill() {
     for (size_t index : order) {
         const RowPlan& plan = entries_[index].plan;
         const Entry& entry = entries_[index];
-        const bool packed = entry.packing() != kernels::Packing::rows;
+        const bool packed = entry.panels();
         // Some backends repack a tensor as it comes, so they must get it whole; panels are made whole as well. A relaid
         // convolution's rows are its taps.
         const int64_t unit = packed ? kernels::kPanel * entry.taps() / plan.taps : 1;
@@ -221,7 +219,7 @@ void WeightStore::fill() {
         check_cancelled();
         const Chunk& chunk = chunks[job];
         const Entry& entry = entries_[chunk.entry];
-        if (entry.packing() != kernels::Packing::rows) {
+        if (entry.panels()) {
             fill_packed(entry, chunk.first, chunk.count, buffers);
         } else if (host) {
             auto* data =
@@ -301,7 +299,7 @@ const char* WeightStore::type_name() const {
     size_t bytes_of[GGML_TYPE_COUNT] = {};
     for (const Entry& entry : entries_) {
         if (entry.kind == Kind::Vector || entry.kind == Kind::Table) continue;
-        const ggml_type type = entry.packing() == kernels::Packing::rows ? entry.plan.type
+        const ggml_type type = !entry.panels()                           ? entry.plan.type
                                : entry.packing() == kernels::Packing::i8 ? GGML_TYPE_Q8_0
                                                                          : GGML_TYPE_BF16;
         bytes_of[type] += ggml_nbytes(entry.tensor);

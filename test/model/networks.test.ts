@@ -16,7 +16,8 @@ const models = {
 
 // What each precision may add to the reference's own rounding. In f32 and f16 the arithmetic is f32; in the others, and in auto unless the
 // file is f32, it is bf16 or int8 where the CPU has it.
-const tolerances = { f32: 1e-4, f16: 3e-3, bf16: 3e-2, q8_0: 5e-2, auto: 5e-2 };
+// Widths here are no multiples of 256, so q6_k stands for blocks of eight bits, multiplied in bf16; q5_1 errs by its own five bits.
+const tolerances = { f32: 1e-4, f16: 3e-3, bf16: 3e-2, q8_0: 5e-2, q6_k: 3e-2, q5_1: 0.15, auto: 5e-2 };
 
 for (const [name, file] of Object.entries(models)) {
   const reference = readFixture(networkPath(`${name}.ref.safetensors`));

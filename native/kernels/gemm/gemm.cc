@@ -15,8 +15,8 @@ namespace nd::kernels {
 
 namespace {
 
-// Enough pixels to repay packing a panel (which costs about as much as 20 pixels), few enough to give every thread
-// tasks.
+// Enough pixels to repay making a panel of rows or blocks (which costs about as much as 20 pixels), few enough to give
+// every thread tasks.
 constexpr int64_t kLargeChunk = 1056, kSmallChunk = 264, kWantedTasks = 12;
 // Packed panels cost nothing, so a chunk only has to keep its pixels in L2.
 constexpr int64_t kPackedChunk = 264, kSmallestPackedChunk = 48;
@@ -45,17 +45,20 @@ GemmPlan gemm_plan(const GemmArgs& args) {
 
 GemmPlan packed_gemm_plan(const GemmArgs& args) {
     const WeightView& w = args.weights;
-    GemmPlan plan = cut_pixels(args, kPackedChunk, kSmallestPackedChunk);
+    const bool widened = w.packing == Packing::blocks;
+    GemmPlan plan =
+        widened ? cut_pixels(args, kLargeChunk, kSmallChunk) : cut_pixels(args, kPackedChunk, kSmallestPackedChunk);
     plan.k = w.taps * PackedLayout(w).groups;
     const int64_t blocks = std::max<int64_t>(1, ceil_div(plan.k, kPackedBlock));
     plan.block = ceil_div(plan.k, blocks);
+    if (widened) plan.block = std::min(plan.k, ceil_div(plan.block, kBlockStep / 2) * (kBlockStep / 2));
     return plan;
 }
 
 int64_t gemm_tasks(const GemmArgs& args) {
     const WeightView& w = args.weights;
     const bool rows = w.packing == Packing::rows;
-    if (rows && w.type != GGML_TYPE_F32 && !ggml_get_type_traits(w.type)->to_float) {
+    if (!in_panels(w.packing) && w.type != GGML_TYPE_F32 && !ggml_get_type_traits(w.type)->to_float) {
         fail("UNSUPPORTED_TYPE", "weights of a linear layer or convolution: expected numbers, got ",
              ggml_type_name(w.type));
     }
@@ -70,7 +73,7 @@ int64_t gemm_tasks(const GemmArgs& args) {
         fail("INVALID_ARGUMENT", "gated linear layer: expected as many gates as values and no residual, got ", w.n,
              " outputs", args.residual ? " and a residual" : "");
     }
-    if (w.packing != Packing::rows && w.gated != args.gated)
+    if (in_panels(w.packing) && w.gated != args.gated)
         fail("INVALID_ARGUMENT", "linear layer: its weights were ", w.gated ? "" : "not ", "packed for a gate");
     const int64_t kernel = args.geometry.kernel;
     if (kernel < 1 || w.taps != kernel * kernel || w.taps > kMaxTaps) {
@@ -96,7 +99,8 @@ int64_t gemm_tasks(const GemmArgs& args) {
 
 void gemm_task(const GemmArgs& args, int64_t task) {
 #if ND_X86
-    if (args.weights.packing == Packing::bf16) return avx512bf16::gemm_task(args, task);
+    if (args.weights.packing == Packing::bf16 || args.weights.packing == Packing::blocks)
+        return avx512bf16::gemm_task(args, task);
     if (args.weights.packing == Packing::winograd) return avx512bf16::winograd_task(args, task);
     if (args.weights.packing == Packing::i8)
         return isa() == Isa::avx2 ? avx2int8::gemm_task(args, task) : avx512vnni::gemm_task(args, task);

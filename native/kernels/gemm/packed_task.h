@@ -1,9 +1,10 @@
-// One GEMM task over packed weights: a panel of 64 output channels over a chunk of pixels.
+// One GEMM task over packed weights, or blocks widened to such panels: 64 output channels over a chunk of pixels.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 
+#include "native/kernels/gemm/blocks.h"
 #include "native/kernels/gemm/epilogue.h"
 #include "native/kernels/gemm/gemm.h"
 #include "native/kernels/gemm/packed_tile.h"
@@ -28,7 +29,6 @@ class PackedGemmTask {
         vectors_ = static_cast<int>((columns_ + kPackedVector - 1) / kPackedVector);
         pixel0_ = task % plan_.chunks * plan_.chunk;
         pixel1_ = smaller(plan_.pixels, pixel0_ + plan_.chunk);
-        panel_ = static_cast<const char*>(w_.data) + static_cast<size_t>(column0_ / kPanel) * layout_.panel;
     }
 
     void run() {
@@ -41,7 +41,7 @@ class PackedGemmTask {
         for (int64_t k0 = 0; k0 < plan_.k; k0 += plan_.block) {
             const int64_t count = smaller(plan_.block, plan_.k - k0);
             taps_.cut(layout_.groups, k0, count);
-            const char* panel = panel_ + k0 * vectors_ * 64;
+            const char* panel = this->panel(k0, count);
             for (int64_t pixel = pixel0_; pixel < pixel1_; pixel += kTileRows) {
                 const bool last = k0 + count == plan_.k;
                 const int64_t end = smaller(pixel + kTileRows, pixel1_);
@@ -63,6 +63,17 @@ class PackedGemmTask {
 
   private:
     static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+    // The panel's groups from k0 on: as they were packed, or widened now.
+    const char* panel(int64_t k0, int64_t count) const {
+        const int64_t line = vectors_ * kPackedVector * int64_t(kGroupBytes);
+        if (w_.packing == Packing::blocks) {
+            float* widened = scratch(Scratch::panel, static_cast<size_t>(count * line) / sizeof(float));
+            avx512bf16::widen_blocks(args_, column0_, columns_, k0, count, reinterpret_cast<char*>(widened));
+            return reinterpret_cast<const char*>(widened);
+        }
+        return static_cast<const char*>(w_.data) + layout_.vector_at(column0_) + k0 * line;
+    }
 
     // sums += (or =) the products of six pixels.
     void multiply(const char* const* x, const char* panel, bool fresh, float* sums) {
@@ -138,7 +149,6 @@ class PackedGemmTask {
     Taps taps_;
     int64_t column0_, columns_ = 0, pixel0_ = 0, pixel1_ = 0;
     int vectors_ = 0;
-    const char* panel_ = nullptr;
     const int32_t* corrections_ = nullptr;
     alignas(64) int32_t no_correction_[kPanel] = {};
     alignas(64) int32_t whole_[kTileRows * kPanel];

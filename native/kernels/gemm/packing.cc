@@ -60,7 +60,7 @@ bool can_multiply(Packing packing) {
 
 bool can_pack(Packing packing, int64_t taps, int64_t c) {
     if (packing == Packing::winograd) return taps == 9 && c % kWinogradBlock == 0;
-    return packing != Packing::bf16 || c % group_size(packing) == 0;
+    return packing == Packing::rows || packing == Packing::i8 || c % group_size(packing) == 0;
 }
 
 PackedLayout::PackedLayout(const WeightView& weights)
@@ -156,13 +156,15 @@ void unpack_row(const WeightView& weights, int64_t row, float* values) {
         return winograd_weights_back(transformed.data(), weights.c, values);
     }
     const int64_t count = weights.taps * weights.c;
-    if (weights.packing == Packing::rows) {
+    if (!in_panels(weights.packing)) {
         data += static_cast<size_t>(row) * weights.row_bytes;
         if (weights.type == GGML_TYPE_F32) {
             std::memcpy(values, data, static_cast<size_t>(count) * sizeof(float));
         } else {
             ggml_get_type_traits(weights.type)->to_float(data, values, count);
         }
+        for (int64_t i = 0; i < count && weights.packing == Packing::blocks; ++i)
+            values[i] = ggml_bf16_to_fp32(ggml_fp32_to_bf16(values[i]));
         return;
     }
     const PackedLayout layout(weights);

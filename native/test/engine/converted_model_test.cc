@@ -3,6 +3,8 @@
 #include <string>
 
 #include "native/engine/engine.h"
+#include "native/kernels/cpu.h"
+#include "native/test/kernels/support.h"
 #include "native/test/weights/model_files.h"
 #include "native/weights/model_conversion.h"
 
@@ -53,7 +55,12 @@ TEST("converted model: quantised, as the original loaded in that precision") {
             nd::weights::ConversionOptions options;
             options.type = type;
             nd::weights::convert_model(input, output, options);
-            CHECK(outputs(input, type) == outputs(output, type), name, " ", type);
+            const auto wanted = outputs(input, type), got = outputs(output, type);
+            // Rows that are no whole blocks are f16 in the file; from the original they are bf16 at once.
+            const bool rounds_twice = nd::kernels::has_bf16() && std::string(name) == "wide";
+            CHECK(rounds_twice ? relative_error(got.data(), wanted.data(), static_cast<int64_t>(wanted.size())) < 1e-2
+                               : got == wanted,
+                  name, " ", type);
         }
     }
 }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "native/error.h"
+#include "native/kernels/cpu.h"
 #include "native/test/tap.h"
 
 using namespace nd::engine;
@@ -64,6 +65,34 @@ TEST("engine: every network of every fixture, in several shapes and precisions")
             CHECK(all_finite(pixels) && static_cast<int64_t>(pixels.size()) == 3 * 15 * f * f, name);
             const auto latents = engine->encode(pixels, {1, 3, 3 * f, 5 * f}, go).values;
             CHECK(all_finite(latents) && static_cast<int64_t>(latents.size()) == latent_channels * 15, name);
+        }
+    }
+}
+
+TEST("engine: block-quantised weights multiplied in bf16 are close to the same weights in f32") {
+    using nd::kernels::Isa;
+    if (!nd::kernels::has_bf16()) return;
+    const CancelToken go;
+    const auto run = [&](Isa isa, const char* name, const char* precision) {
+        nd::kernels::set_isa(isa);
+        const auto engine = load(name, {precision, 2, size_t{1} << 30});
+        const int64_t width = engine->info().unet->context_width, latent = engine->info().vae->latent_channels;
+        const auto context = engine->create_context(wave(77 * width), 1, nullptr, go);
+        const Shape shape{2, engine->info().unet->in_channels, 8, 8};
+        auto out = engine->predict_noise(wave(shape.size()), shape, 500, *context, {}, go);
+        const auto pixels = engine->decode(wave(latent * 15), {1, latent, 3, 5}, go).values;
+        out.insert(out.end(), pixels.begin(), pixels.end());
+        nd::kernels::set_isa(nd::kernels::best_isa());
+        return out;
+    };
+    for (const char* name : {"sd1.safetensors", "sd2.safetensors", "wide", "quant.gguf"}) {
+        for (const char* precision : {"q4_0", "q5_1", "q6_k"}) {
+            const auto exact = run(Isa::avx2, name, precision), got = run(nd::kernels::best_isa(), name, precision);
+            double difference = 0, size = 0;
+            for (size_t i = 0; i < exact.size(); ++i)
+                difference += std::pow(got[i] - exact[i], 2), size += std::pow(exact[i], 2);
+            const double error = std::sqrt(difference / size);
+            CHECK(got.size() == exact.size() && error > 0 && error < 3e-2, name, " ", precision, ": ", error);
         }
     }
 }

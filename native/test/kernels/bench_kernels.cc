@@ -97,17 +97,19 @@ Memory rows(Format format, int64_t count, int64_t channels) {
 }
 
 const char* name_of(Packing packing) {
-    constexpr const char* kNames[] = {"f32", "bf16", "int8", "wino"};
+    constexpr const char* kNames[] = {"f32", "bf16", "int8", "wino", "q4_0"};
     return kNames[int(packing)];
 }
+
+constexpr Packing kPackings[] = {Packing::rows, Packing::bf16, Packing::winograd, Packing::i8, Packing::blocks};
 
 enum class Kind { convolution, linear, other };
 
 struct Bench {
     nd::backend::ThreadPool& threads;
     const char* filter = "";
-    double peak[4] = {};               // of each packing, GOP/s
-    std::vector<double> shares[4][2];  // of the peak, of each packing's convolutions and linear layers
+    double peak[5] = {};               // of each packing, GOP/s
+    std::vector<double> shares[5][2];  // of the peak, of each packing's convolutions and linear layers
 
     bool wanted(const std::string& name) const { return name.find(filter) != std::string::npos; }
 
@@ -133,19 +135,14 @@ struct Bench {
         const std::vector<float> values = uniform(n * k), bias = uniform(n);
         const Memory y(static_cast<size_t>(pixels * n) * sizeof(float));
         args.bias = bias.data(), args.y = y.data(), args.y_stride = gated ? n / 2 : n, args.gated = gated;
-        for (const Packing packing : {Packing::rows, Packing::bf16, Packing::winograd, Packing::i8}) {
+        for (const Packing packing : kPackings) {
             if (packing == Packing::winograd && stride != 1) continue;
+            if (packing == Packing::blocks && c % ggml_blck_size(GGML_TYPE_Q4_0) != 0) continue;
             if (!can_multiply(packing) || !can_pack(packing, taps, c)) continue;
             const Format format = format_of(packing);
             const Memory x = rows(format, batch * height * width, c), w = pack(packing, values, n, taps, c);
-            args.weights = {GGML_TYPE_F16,
-                            w.data(),
-                            static_cast<size_t>(k) * 2,
-                            n,
-                            taps,
-                            c,
-                            packing,
-                            gated && packing != Packing::rows};
+            const ggml_type type = packing == Packing::blocks ? GGML_TYPE_Q4_0 : GGML_TYPE_F16;
+            args.weights = {type, w.data(), ggml_row_size(type, k), n, taps, c, packing, gated && in_panels(packing)};
             args.x = x.data(), args.x_stride = format == Format::i8 ? int64_t(row_bytes(format, c)) : c;
             // As the networks have it: convolutions write the f32 stream of residuals, wide linear layers bf16.
             args.y_format = packing != Packing::rows && kind == Kind::linear ? Format::bf16 : Format::f32;
@@ -162,6 +159,11 @@ struct Bench {
             Memory halves(values.size() * 2);
             ggml_fp32_to_fp16_row(values.data(), reinterpret_cast<ggml_fp16_t*>(halves.data()), n * k);
             return halves;
+        }
+        if (packing == Packing::blocks) {
+            Memory blocks(ggml_row_size(GGML_TYPE_Q4_0, n * k));
+            ggml_quantize_chunk(GGML_TYPE_Q4_0, values.data(), blocks.data(), 0, n, k, nullptr);
+            return blocks;
         }
         Memory panels(PackedLayout(packing, n, taps, c).size);
         for (int64_t row = 0; row < n; row += kPanel)
@@ -236,7 +238,7 @@ struct Bench {
 
     void summary() {
         const char* kinds[] = {"3x3 convolutions", "linear layers"};
-        for (const Packing packing : {Packing::rows, Packing::bf16, Packing::winograd, Packing::i8}) {
+        for (const Packing packing : kPackings) {
             for (int kind = 0; kind < 2; ++kind) {
                 auto& all = shares[int(packing)][kind];
                 if (all.empty()) continue;
@@ -316,7 +318,8 @@ int main(int argc, char** argv) {
         bench.peak[int(packing)] = threads * peak_ops(kRounds, packing) / time / 1e9;
         std::printf("peak %s: %.1f GOP/s\n", name_of(packing), bench.peak[int(packing)]);
     }
-    bench.peak[int(Packing::winograd)] = bench.peak[int(Packing::bf16)];  // of direct convolutions
+    bench.peak[int(Packing::winograd)] = bench.peak[int(Packing::blocks)] =
+        bench.peak[int(Packing::bf16)];  // of direct convolutions
     run(bench);
     return 0;
 }

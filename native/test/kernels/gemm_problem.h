@@ -98,7 +98,7 @@ struct Problem {
         const int64_t taps = shape.geometry.kernel * shape.geometry.kernel, k = taps * shape.c;
         const size_t row_bytes = ggml_row_size(form.type, k);
         args.weights = {form.type, nullptr, row_bytes, shape.n, taps, shape.c, form.packing, false};
-        if (form.packing == Packing::rows) {
+        if (!in_panels(form.packing)) {
             weights.resize(args.weights.row_bytes * shape.n);
             ggml_quantize_chunk(form.type, values.data(), weights.data(), 0, shape.n, k, nullptr);
         } else {

@@ -6,10 +6,12 @@ export { Image } from './image/image';
 export { formatInfotext, type GenerationFacts } from './image/infotext';
 export { type ParsedInfotext, parseInfotext, parseParameters, type RequestOptions } from './image/parse-infotext';
 export type { Translated } from './image/translation';
+export type { AdapterReport, AdapterSet, AdapterUse } from './model/adapters';
 export { type ConversionResult, type ConversionRule, type ConvertOptions, convertModel } from './model/convert';
 export { type Device, listDevices } from './model/devices';
 export { estimateMemory, type MemoryEstimate, type MemoryOptions } from './model/estimate-memory';
 export { inspectModel } from './model/inspect';
+export { Lora, type LoraInfo } from './model/lora';
 export {
   type Addition,
   type Context,
@@ -21,8 +23,10 @@ export {
   type Perturbation,
   type PlanesShape,
   type PredictOptions,
+  type TextChanges,
 } from './model/model';
 export type { Prediction, PredictionOptions } from './model/prediction';
+export { TextualInversion, type WordVectors } from './model/textual-inversion';
 export {
   createDenoiser,
   createPairDenoiser,

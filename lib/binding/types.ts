@@ -159,11 +159,58 @@ export interface NativeStats {
   computeBytes: number;
 }
 
+/** What a LoRA file is. */
+export interface NativeLoraInfo {
+  /** Of `lora`, `loha`, `lokr` and `full`, what its layers are. */
+  kinds: string[];
+  /** The highest of its layers; 0 where none has one. */
+  rank: number;
+  layers: number;
+  tensors: number;
+  bytes: number;
+  /** The family of models that it is for, in words, as far as the file tells; else empty. */
+  madeFor: string;
+  metadata: Record<string, string>;
+}
+
+/** A LoRA file in memory. Models share it. */
+export interface NativeLora {
+  readonly info: NativeLoraInfo;
+  /** Models that use it keep what they need. */
+  dispose(): void;
+}
+
+/** How much of a LoRA's file a model knows what to do with. */
+export interface NativeAdapterReport {
+  /** Tensors that change the model. */
+  matched: number;
+  /** All tensors of the file. */
+  total: number;
+  /** Names of the others. */
+  unmatched: string[];
+  unetLayers: number;
+  textEncoderLayers: number;
+}
+
+/** LoRAs with weights, for one model. */
+export interface NativeAdapterSet {
+  /** In the order in which they were given. */
+  readonly reports: NativeAdapterReport[];
+  dispose(): void;
+}
+
 export interface NativeModel {
   readonly info: NativeModelInfo;
+  /** The addon's own, in the process that has the model. */
+  loadLora(path: string): Promise<NativeLora>;
+  /** Nothing is changed before the set is used. */
+  createAdapters(
+    adapters: readonly { lora: NativeLora; unetWeight: number; textEncoderWeight: number }[],
+  ): Promise<NativeAdapterSet>;
   /**
    * `ids` int32 `[rows, tokens]`, by the first or second text encoder; the last `skipLayers` layers are left out of the embeddings. The
-   * final norm is applied, but in models with a second encoder to the pooled text alone.
+   * final norm is applied, but in models with a second encoder to the pooled text alone. Ids from the vocabulary's size on are rows of
+   * `vectors` f32 `[n, width]`.
    */
   encodeText(
     ids: Int32Array,
@@ -171,13 +218,19 @@ export interface NativeModel {
     skipLayers: number,
     encoder: 1 | 2,
     cancellation: NativeCancellation | null,
+    adapters: NativeAdapterSet | null,
+    vectors: Float32Array | null,
   ): Promise<NativeEncodedText>;
-  /** f32 `[rows, tokens, width]` -> the context that {@link NativeModel.predictNoise} takes. `addition` is for UNets that take one, and for no other. */
+  /**
+   * f32 `[rows, tokens, width]` -> the context that {@link NativeModel.predictNoise} takes; with it the UNet is changed by `adapters`.
+   * `addition` is for UNets that take one, and for no other.
+   */
   createContext(
     embeddings: Float32Array,
     rows: number,
     addition: NativeAddition | null,
     cancellation: NativeCancellation | null,
+    adapters: NativeAdapterSet | null,
   ): Promise<NativeContext>;
   /**
    * `latents` f32 `[n, channels, height, width]`, or `[rows, n, ...]` where each row has its own, scaled as the network wants them -> f32
@@ -255,6 +308,12 @@ export interface NativeAddon {
   /** The instruction set of the CPU kernels in use: `scalar`, `avx2` or `avx512`. */
   readonly isa: string;
   Cancellation: new () => NativeCancellation;
+  loadLora(path: string): Promise<NativeLora>;
+  /** All tensors of a small file as f32. */
+  readTensors(path: string): Promise<{
+    tensors: Record<string, { shape: number[]; values: Float32Array }>;
+    metadata: Record<string, string>;
+  }>;
   /** Reads headers only. */
   inspect(path: string): Promise<NativeModelInfo>;
   /** Plans the graphs of a request without loading the weights. */

@@ -1,7 +1,7 @@
 /** `node-diffusion img2img`: pictures from a picture and a prompt. */
 import { parseArgs } from 'node:util';
 import { Image } from '../pipeline/image-request';
-import { Pipeline } from '../pipeline/pipeline';
+import { pipelineLoader } from './adapters';
 import { draw } from './drawing';
 import { textHelp, textOptions, textRequest } from './txt2img';
 import { numberOption, UsageError } from './usage';
@@ -22,7 +22,7 @@ export async function img2img(args: string[], signal: AbortSignal): Promise<void
     image: await openImage('image', values.image),
     signal,
   };
-  await draw(values, signal, Pipeline.load, async (pipeline, onStep) => {
+  await draw(values, signal, pipelineLoader(values), async (pipeline, onStep) => {
     const drawn = await pipeline.img2img({ ...request, onStep });
     return { ...drawn, facts: { prompt: request.prompt } };
   });

@@ -1,6 +1,6 @@
 /** `node-diffusion inpaint`: repaints a part of a picture. */
 import { parseArgs } from 'node:util';
-import { Pipeline } from '../pipeline/pipeline';
+import { pipelineLoader } from './adapters';
 import { draw } from './drawing';
 import { openImage } from './img2img';
 import { textHelp, textOptions, textRequest } from './txt2img';
@@ -32,7 +32,7 @@ export async function inpaint(args: string[], signal: AbortSignal): Promise<void
     mask: await openImage('mask', values.mask),
     signal,
   };
-  await draw(values, signal, Pipeline.load, async (pipeline, onStep) => {
+  await draw(values, signal, pipelineLoader(values), async (pipeline, onStep) => {
     const drawn = await pipeline.inpaint({ ...request, onStep });
     return { ...drawn, facts: { prompt: request.prompt } };
   });

@@ -1,8 +1,8 @@
 /** `node-diffusion txt2img`: pictures from a prompt; and what all subcommands with a prompt share. */
 import { parseArgs } from 'node:util';
-import { Pipeline } from '../pipeline/pipeline';
 import type { TextRequest, Txt2ImgRequest } from '../pipeline/request';
 import type { PixelSize } from '../pipeline/size-conditioning';
+import { type AdapterValues, adapterHelp, adapterOptions, pipelineLoader } from './adapters';
 import { type DrawingValues, draw, drawingHelp, drawingOptions, samplingRequest } from './drawing';
 import { numberOption, UsageError } from './usage';
 
@@ -24,6 +24,7 @@ export const textHelp = `\
       --target-size WxH      Stable Diffusion XL: the size after the crop
       --aesthetic-score X    its refiner: how pleasing the picture is, 0 to 10
       --negative-aesthetic-score X
+${adapterHelp}
 ${drawingHelp}`;
 
 export const txt2imgHelp = `node-diffusion "PROMPT" -o OUT.png [options]
@@ -36,6 +37,7 @@ ${textHelp}`;
 
 export const textOptions = {
   ...drawingOptions,
+  ...adapterOptions,
   prompt: { type: 'string', short: 'p', multiple: true },
   'negative-prompt': { type: 'string' },
   'cfg-scale': { type: 'string' },
@@ -61,8 +63,8 @@ const options = {
   'hires-steps': { type: 'string' },
 } as const;
 
-type TextName = Exclude<keyof typeof textOptions, keyof typeof drawingOptions | 'prompt'>;
-type TextValues = DrawingValues & { prompt?: string[] } & { [name in TextName]?: string };
+type TextName = Exclude<keyof typeof textOptions, keyof typeof drawingOptions | keyof AdapterValues | 'prompt'>;
+type TextValues = DrawingValues & AdapterValues & { prompt?: string[] } & { [name in TextName]?: string };
 
 export async function txt2img(args: string[], signal: AbortSignal): Promise<void> {
   const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
@@ -73,7 +75,7 @@ export async function txt2img(args: string[], signal: AbortSignal): Promise<void
     steps: numberOption('hires-steps', values['hires-steps']),
   });
   const request: Txt2ImgRequest = { ...textRequest(values, positionals), ...(hires && { hires }), signal };
-  await draw(values, signal, Pipeline.load, async (pipeline, onStep) => {
+  await draw(values, signal, pipelineLoader(values), async (pipeline, onStep) => {
     const drawn = await pipeline.txt2img({ ...request, onStep });
     return { ...drawn, facts: { prompt: request.prompt } };
   });

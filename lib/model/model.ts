@@ -7,6 +7,7 @@ import type {
   NativeCancellation,
   NativeContext,
   NativeEncodedText,
+  NativeLora,
   NativeModel,
   NativeModelInfo,
   NativePerturbation,
@@ -16,7 +17,9 @@ import type {
 } from '../binding/types';
 import { DiffusionError } from '../errors';
 import { checkPath } from '../files';
+import { AdapterSet, type AdapterUse, nativeUse } from './adapters';
 import { callNative } from './cancellation';
+import type { Lora } from './lora';
 import { checkPredictionOptions, chosenPrediction, type PredictionOptions } from './prediction';
 
 export type ModelInfo = NativeModelInfo;
@@ -59,7 +62,15 @@ export interface ModelOptions extends PredictionOptions {
 /** What a prompt has become: embeddings, and the keys and values that every step attends to. */
 export type Context = NativeContext;
 
+/** What changes a text encoder for one call. */
+export interface TextChanges {
+  adapters?: AdapterSet;
+  vectors?: Float32Array;
+}
+
 export class Model {
+  private readonly loras_ = new WeakMap<Lora, Promise<NativeLora>>(); // that a process of its own has loaded
+
   private constructor(
     private readonly native_: NativeModel,
     readonly info: ModelInfo,
@@ -118,11 +129,29 @@ export class Model {
   }
 
   /**
+   * LoRAs for {@link encodeText} and {@link createContext}. The model itself stays as it is.
+   *
+   * @throws INVALID_ARGUMENT if a LoRA changes no layer of this model, TENSOR_SHAPE if it is for layers of another shape
+   */
+  async createAdapters(uses: readonly AdapterUse[]): Promise<AdapterSet> {
+    const own = await Promise.all(uses.map(async (use) => nativeUse(use, await this.nativeOf(use.lora))));
+    return new AdapterSet(await this.call(undefined, () => this.native_.createAdapters(own)), uses);
+  }
+
+  /**
    * int32 ids `[rows, contextLength]` -> f32 `[rows, contextLength, width]` of the text encoder, without the last `skipLayers` layers; after
    * the final norm, but in models with two encoders as the layer gives it.
+   *
+   * @param changes LoRAs, and f32 `vectors` `[n, width]` for the ids from the vocabulary's size on
    */
-  async encodeText(ids: Int32Array, rows: number, skipLayers = 0, signal?: AbortSignal): Promise<Float32Array> {
-    return (await this.encodeTextWith(1, ids, rows, skipLayers, signal)).embeddings;
+  async encodeText(
+    ids: Int32Array,
+    rows: number,
+    skipLayers = 0,
+    signal?: AbortSignal,
+    changes?: TextChanges,
+  ): Promise<Float32Array> {
+    return (await this.encodeTextWith(1, ids, rows, skipLayers, signal, changes)).embeddings;
   }
 
   /** The same by either encoder, with the pooled text where the encoder gives one: the second one's, of Stable Diffusion XL. */
@@ -132,12 +161,17 @@ export class Model {
     rows: number,
     skipLayers = 0,
     signal?: AbortSignal,
+    { adapters, vectors }: TextChanges = {},
   ): Promise<EncodedText> {
-    return this.call(signal, (cancellation) => this.native_.encodeText(ids, rows, skipLayers, encoder, cancellation));
+    const changes = [adapters?.native ?? null, vectors ?? null] as const;
+    return this.call(signal, (cancellation) =>
+      this.native_.encodeText(ids, rows, skipLayers, encoder, cancellation, ...changes),
+    );
   }
 
   /**
-   * f32 `[rows, tokens, width]` -> a context for {@link predictNoise}; its memory goes when it is collected, or with `dispose()`.
+   * f32 `[rows, tokens, width]` -> a context for {@link predictNoise}, with which the UNet is changed by `adapters`; its memory goes when
+   * it is collected, or with `dispose()`.
    *
    * @param addition where `info.unet.addition` is there, and only there
    */
@@ -146,8 +180,11 @@ export class Model {
     rows: number,
     signal?: AbortSignal,
     addition: Addition | null = null,
+    adapters?: AdapterSet,
   ): Promise<Context> {
-    return this.call(signal, (cancellation) => this.native_.createContext(embeddings, rows, addition, cancellation));
+    return this.call(signal, (cancellation) =>
+      this.native_.createContext(embeddings, rows, addition, cancellation, adapters?.native ?? null),
+    );
   }
 
   /**
@@ -197,6 +234,17 @@ export class Model {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
+  }
+
+  /** A LoRA in the process that has the model. */
+  private nativeOf(lora: Lora): Promise<NativeLora> | NativeLora {
+    if (this.addon_ === loadAddon()) return lora.native;
+    const known = this.loras_.get(lora);
+    if (known) return known;
+    const loaded = this.native_.loadLora(lora.info.path);
+    this.loras_.set(lora, loaded);
+    loaded.catch(() => this.loras_.delete(lora));
+    return loaded;
   }
 
   private call<T>(signal: AbortSignal | undefined, call: (cancellation: NativeCancellation | null) => Promise<T>) {

@@ -1,8 +1,11 @@
 /** Prompts as the network reads them: texts to embeddings, embeddings to contexts, which change with the step. */
+import type { AdapterSet, AdapterUse } from '../model/adapters';
 import type { Addition, Context } from '../model/model';
 import type { PromptWindows } from '../prompt/chunks';
+import type { ExtraNetwork } from '../prompt/extra-networks';
 import { type PromptPart, parseNegativePrompt, parsePrompt } from '../prompt/parse-prompt';
 import { scheduleIndexAt } from '../prompt/schedule';
+import type { AdapterStore } from './adapter-store';
 import type { Direction } from './direction';
 import { concatenated, type JointPasses } from './joint-passes';
 import { type PixelSize, type SizeRequest, sizeNumbers } from './size-conditioning';
@@ -11,6 +14,7 @@ import { type EncodedRow, encodeWindows, type TextEncoding, windowsFor } from '.
 /** What makes contexts of texts, and evaluates the network under them. */
 export interface TextStudio extends TextEncoding {
   passes: JointPasses;
+  adapters: AdapterStore;
 }
 
 /** What a run's conditioning depends on beside its prompts. */
@@ -20,6 +24,10 @@ export interface ConditioningRequest {
   readonly sizes: SizeRequest;
   /** The size that is drawn. */
   readonly pixels: PixelSize;
+  /** The request's own; the pipeline's where undefined. */
+  readonly adapters?: readonly AdapterUse[];
+  /** Whether LoRAs that the prompts name are for another network. */
+  readonly ignoresNamed?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -32,7 +40,7 @@ export interface PromptRows {
   readonly hasNegative: boolean;
 }
 
-/** Prompts whose texts have as many windows: one pass of the network, rows in the order of the prompts. */
+/** Prompts whose texts have as many windows, and that name the same LoRAs: one pass of the network, rows in the order of the prompts. */
 export interface Pass extends Encoded {
   readonly prompts: readonly PromptRows[];
 }
@@ -43,6 +51,8 @@ interface Encoded {
   readonly embeddings: Float32Array;
   /** The same of what a UNet takes beside them. */
   readonly addition?: Addition;
+  /** What the networks are changed by. */
+  readonly adapters?: AdapterSet;
 }
 
 /** A row of a context. */
@@ -54,6 +64,7 @@ interface Row {
 interface ScheduledPrompt {
   readonly parts: readonly PromptPart[];
   readonly negative: PromptPart;
+  readonly networks: readonly ExtraNetwork[];
 }
 
 /** Contexts kept at once, beside those of a step: an alternating prompt comes back to its own, and a long edit does not fill the memory. */
@@ -64,6 +75,7 @@ export class Conditioning {
   private readonly prompts_: readonly ScheduledPrompt[];
   private readonly windows_ = new Map<string, readonly PromptWindows[]>(); // of each encoder
   private readonly contexts_ = new Map<string, Encoded>(); // least recently used first
+  private sets_: Promise<readonly (AdapterSet | undefined)[]> | undefined; // by prompt
 
   constructor(
     private readonly studio_: TextStudio,
@@ -71,10 +83,10 @@ export class Conditioning {
     private readonly request_: ConditioningRequest,
   ) {
     const { steps } = request_;
-    this.prompts_ = prompts.map((prompt, i) => ({
-      parts: parsePrompt(prompt, steps).parts,
-      negative: parseNegativePrompt(negativePrompts[i], steps).parts[0],
-    }));
+    this.prompts_ = prompts.map((prompt, i) => {
+      const { parts, extraNetworks } = parsePrompt(prompt, steps);
+      return { parts, negative: parseNegativePrompt(negativePrompts[i], steps).parts[0], networks: extraNetworks };
+    });
   }
 
   /** The weights of a prompt's parts. */
@@ -87,15 +99,18 @@ export class Conditioning {
    * whether or not it is wanted: no other prompt and no guidance changes what a prompt's rows are.
    */
   async passes(step: number, wantsNegative: (prompt: number) => boolean): Promise<Pass[]> {
-    const byCount = new Map<number, number[]>();
+    this.sets_ ??= this.load();
+    const sets = await this.sets_;
+    const groups = new Map<string, { count: number; indices: number[] }>();
     this.prompts_.forEach((_, i) => {
       const count = Math.max(...this.rowsAt(i, step).map(({ text }) => this.windowsOf(text)[0].count));
-      byCount.set(count, [...(byCount.get(count) ?? []), i]);
+      const key = `${count} ${sets[i]?.name}`;
+      groups.set(key, { count, indices: [...(groups.get(key)?.indices ?? []), i] });
     });
     // A step may ask twice, with negative prompts and without.
-    const limit = Math.max(contextLimit, 2 * byCount.size);
+    const limit = Math.max(contextLimit, 2 * groups.size);
     const passes: Pass[] = [];
-    for (const [count, indices] of byCount) {
+    for (const { count, indices } of groups.values()) {
       const prompts = indices.map((prompt) => ({
         ...{ prompt, weights: this.weights(prompt) },
         hasNegative: wantsNegative(prompt),
@@ -103,7 +118,7 @@ export class Conditioning {
       const rows = prompts.flatMap(({ prompt, weights, hasNegative }) =>
         this.rowsAt(prompt, step).slice(0, weights.length + Number(hasNegative)),
       );
-      passes.push({ prompts, ...(await this.contextOf(rows, count, limit)) });
+      passes.push({ prompts, ...(await this.contextOf(rows, count, limit, sets[indices[0]])) });
     }
     return passes;
   }
@@ -111,6 +126,17 @@ export class Conditioning {
   dispose(): void {
     for (const encoded of this.contexts_.values()) this.free(encoded);
     this.contexts_.clear();
+  }
+
+  /** Loads what the prompts name -> the LoRAs of each. */
+  private async load(): Promise<(AdapterSet | undefined)[]> {
+    const { adapters, words } = this.studio_;
+    const texts = this.prompts_.flatMap(({ parts, negative }) => [...parts, negative]);
+    await words.prepare(texts.flatMap(({ schedule }) => schedule.map(({ text }) => text)));
+    const sets: (AdapterSet | undefined)[] = [];
+    const { adapters: own, ignoresNamed } = this.request_;
+    for (const { networks } of this.prompts_) sets.push(await adapters.setOf(own, ignoresNamed ? [] : networks));
+    return sets;
   }
 
   /** The parts, then the negative prompt. */
@@ -125,14 +151,14 @@ export class Conditioning {
   private windowsOf(text: string): readonly PromptWindows[] {
     const known = this.windows_.get(text);
     if (known) return known;
-    const windows = windowsFor(text, this.studio_.encoders);
+    const windows = windowsFor(text, this.studio_);
     this.windows_.set(text, windows);
     return windows;
   }
 
-  private async contextOf(rows: readonly Row[], count: number, limit: number): Promise<Encoded> {
-    const key = JSON.stringify([count, rows]);
-    const encoded = this.contexts_.get(key) ?? (await this.createContext(rows, count));
+  private async contextOf(rows: readonly Row[], count: number, limit: number, adapters?: AdapterSet): Promise<Encoded> {
+    const key = JSON.stringify([count, rows, adapters?.name]);
+    const encoded = this.contexts_.get(key) ?? (await this.createContext(rows, count, adapters));
     this.contexts_.delete(key);
     this.contexts_.set(key, encoded);
     if (this.contexts_.size > limit) {
@@ -143,14 +169,15 @@ export class Conditioning {
     return encoded;
   }
 
-  private async createContext(rows: readonly Row[], count: number): Promise<Encoded> {
+  private async createContext(rows: readonly Row[], count: number, adapters?: AdapterSet): Promise<Encoded> {
     const { model } = this.studio_;
     const encoded: EncodedRow[] = [];
-    for (const row of rows) encoded.push(await this.embed(row, count));
+    for (const row of rows) encoded.push(await this.embed(row, count, adapters));
     const embeddings = concatenated(encoded.map((row) => row.embeddings));
     const addition = this.additionOf(rows, encoded);
-    const context = await model.createContext(embeddings, rows.length, this.request_.signal, addition ?? null);
-    return { context, embeddings, ...(addition && { addition }) };
+    const { signal } = this.request_;
+    const context = await model.createContext(embeddings, rows.length, signal, addition ?? null, adapters);
+    return { context, embeddings, ...(addition && { addition }), ...(adapters && { adapters }) };
   }
 
   private additionOf(rows: readonly Row[], encoded: readonly EncodedRow[]): Addition | undefined {
@@ -170,9 +197,9 @@ export class Conditioning {
     context.dispose();
   }
 
-  private async embed({ text, isNegative }: Row, count: number): Promise<EncodedRow> {
+  private async embed({ text, isNegative }: Row, count: number, adapters?: AdapterSet): Promise<EncodedRow> {
     const { clipSkip, signal } = this.request_;
-    const row = await encodeWindows(this.studio_, this.windowsOf(text), count, clipSkip, signal);
+    const row = await encodeWindows(this.studio_, this.windowsOf(text), count, clipSkip, signal, adapters);
     if (!isNegative || text !== '' || !this.studio_.model.info.zeroEmptyNegative) return row;
     return {
       embeddings: new Float32Array(row.embeddings.length),

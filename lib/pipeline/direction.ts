@@ -1,6 +1,7 @@
 /** What steers a run and may change on its way: prompts and guidance. */
 import { DiffusionError } from '../errors';
 import type { Perturbation } from '../model/model';
+import type { ExtraNetwork } from '../prompt/extra-networks';
 import { parseNegativePrompt, parsePrompt } from '../prompt/parse-prompt';
 import { checkNames, definedOnly, finite, oneOf, refuse, text } from './checks';
 
@@ -106,9 +107,13 @@ function layers(value: unknown): string[] {
   return [...(value as string[])];
 }
 
-function checkNetworks(name: string, networks: readonly { tag: string; problem?: string }[]): void {
-  if (networks.length === 0) return;
-  const [{ tag, problem }] = networks;
-  const reason = problem ?? 'extra networks cannot be loaded yet';
-  throw new DiffusionError('INVALID_REQUEST', `${name}: expected text without ${tag}: ${reason}`);
+function checkNetworks(name: string, networks: readonly ExtraNetwork[]): void {
+  for (const { tag, kind, problem } of networks) {
+    const reason =
+      problem ??
+      (kind !== 'lora' && kind !== 'lyco' ? `there are no extra networks of the kind '${kind}'` : undefined) ??
+      (name === 'negativePrompt' ? 'a LoRA changes the whole network: name it in the prompt' : undefined);
+    if (reason === undefined) continue;
+    throw new DiffusionError('INVALID_REQUEST', `${name}: expected text without ${tag}: ${reason}`);
+  }
 }

@@ -92,7 +92,7 @@ async function* descend(
   memory: AnswerMemory | undefined,
 ): AsyncGenerator<StepEvent, void, void> {
   const { model } = studio;
-  const { clipSkip, sizes, priority, witness, refiner, signal } = request;
+  const { clipSkip, sizes, adapters, priority, witness, refiner, signal } = request;
   const { downscale } = model.info.vae!;
   const pixelSize = { height: shape[2] * downscale, width: shape[3] * downscale };
 
@@ -122,7 +122,9 @@ async function* descend(
   for (const leg of legsOf(studio, sigmas, refiner, noiseModelOf(model.info.prediction))) {
     const { info } = leg.studio.model;
     const seen = isInpainting(info) ? extra : undefined;
-    const network = new GuidedNetwork(leg.studio, conditions, direction, seen);
+    // LoRAs are for the network that the prompt is for; a refiner has those of its own pipeline.
+    const own = leg.studio === studio ? { adapters } : { ignoresNamed: true };
+    const network = new GuidedNetwork(leg.studio, { ...conditions, ...own }, direction, seen);
     const predict: Network = (x, timestep, at) => network.predict(x, timestep, { ...at, step: leg.before + at.step });
     const descent = { shape, sigmas: leg.sigmas, start: latents, noise, kept: seen ? undefined : kept };
     try {

@@ -1,6 +1,7 @@
 /** The UNet's passes: those of requests that are in flight together become one where they can. */
 import { setImmediate } from 'node:timers/promises';
 import { DiffusionError } from '../errors';
+import type { AdapterSet } from '../model/adapters';
 import type { Addition, Context, Model, PlanesShape, PredictOptions } from '../model/model';
 import { Line, rejectAborted, type Waiting } from './line';
 
@@ -16,6 +17,8 @@ export interface AskedPass {
   readonly timestep: number;
   /** The highest goes first; see `SamplingRequest`. Default 0. */
   readonly priority?: number;
+  /** What the UNet is changed by, with the context. */
+  readonly adapters?: AdapterSet;
   readonly signal?: AbortSignal;
   readonly options?: PredictOptions;
 }
@@ -28,13 +31,17 @@ interface Asking extends Waiting {
 /** Latents in a joint pass, rows times pictures times their size: 8 of 64 x 64. It bounds the memory. */
 const mostLatents = 2 ** 15;
 
+/** Passes in a row with the same LoRAs while others wait: changing them means computing weights anew. */
+const mostInTurn = 8;
+
 /** Joint contexts kept at once, where the prompts of several requests change with the step. */
 const contextLimit = 8;
 
 /**
  * Passes by priority and in the order in which they were asked for, one at a time. Those of one priority that wait with the same
  * timestep, sizes and options are run as rows of one: no value of a row depends on the others, so nobody's bytes change. Requests that begin together
- * and take the same steps come to go together; a request that joins later keeps its own steps, and takes turns.
+ * and take the same steps come to go together; a request that joins later keeps its own steps, and takes turns. Requests
+ * with other LoRAs never go together, and take turns of {@link mostInTurn}.
  */
 export class JointPasses {
   private readonly line_ = new Line<Asking>();
@@ -42,6 +49,7 @@ export class JointPasses {
   private readonly contexts_ = new Map<string, { members: readonly Context[]; context: Context }>();
   private readonly ids_ = new WeakMap<Context, number>();
   private nextId_ = 0;
+  private turn_ = { adapters: '', passes: 0 };
 
   constructor(private readonly model_: Pick<Model, 'predictNoise' | 'createContext'>) {}
 
@@ -78,12 +86,19 @@ export class JointPasses {
   private takeGroup(): Asking[] {
     let room = mostLatents;
     const sizeOf = ({ ask }: Asking) => ask.context.rows * ask.shape[0] * ask.shape[2] * ask.shape[3];
-    return this.line_.take((other, first) => {
+    const { adapters, passes } = this.turn_;
+    const mayJoin = (other: Asking, first: Asking) => {
       if (room === mostLatents) room -= sizeOf(first);
       const fits = keyOf(other.ask) === keyOf(first.ask) && sizeOf(other) <= room;
       if (fits) room -= sizeOf(other);
       return fits;
-    });
+    };
+    const group = this.line_.take(mayJoin, ({ ask }) => passes < mostInTurn && adaptersOf(ask) === adapters);
+    if (group.length > 0) {
+      const next = adaptersOf(group[0].ask);
+      this.turn_ = { adapters: next, passes: next === adapters ? passes + 1 : 1 };
+    }
+    return group;
   }
 
   private async serve(group: readonly Asking[]): Promise<void> {
@@ -138,7 +153,8 @@ export class JointPasses {
     if (known) return known.context;
     const rows = members.reduce((sum, member) => sum + member.rows, 0);
     const embeddings = concatenated(asks.map((ask) => ask.embeddings));
-    const context = await this.model_.createContext(embeddings, rows, signal, jointAddition(asks));
+    const { adapters } = asks[0];
+    const context = await this.model_.createContext(embeddings, rows, signal, jointAddition(asks), adapters);
     this.contexts_.set(key, { members, context });
     if (this.contexts_.size > contextLimit) {
       const [oldest, unused] = this.contexts_.entries().next().value!;
@@ -156,8 +172,14 @@ export class JointPasses {
   }
 }
 
-function keyOf({ shape, timestep, embeddings, context, priority, options = {} }: AskedPass): string {
-  return `${shape} ${timestep} ${embeddings.length / context.rows} ${priority} ${JSON.stringify(options)}`;
+function keyOf(ask: AskedPass): string {
+  const { shape, timestep, embeddings, context, priority, options = {} } = ask;
+  const sizes = `${shape} ${timestep} ${embeddings.length / context.rows}`;
+  return `${sizes} ${priority} ${JSON.stringify(options)} ${adaptersOf(ask)}`;
+}
+
+function adaptersOf({ adapters }: AskedPass): string {
+  return adapters?.name ?? '';
 }
 
 /** That of all rows; null for a UNet that takes none. */

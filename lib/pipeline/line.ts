@@ -25,9 +25,19 @@ export class Line<One extends Waiting> {
     this.places_.push({ one, leave });
   }
 
-  /** Takes the first, and those others, in their order, that may go with it; none where nobody waits. */
-  take(mayJoin: (other: One, first: One) => boolean = () => false): One[] {
-    const ordered = this.places_.toSorted(({ one: a }, { one: b }) => (b.priority ?? 0) - (a.priority ?? 0));
+  /**
+   * Takes the first, and those others, in their order, that may go with it; none where nobody waits.
+   *
+   * @param isPreferred who comes first among equals
+   */
+  take(
+    mayJoin: (other: One, first: One) => boolean = () => false,
+    isPreferred: (one: One) => boolean = () => false,
+  ): One[] {
+    const byPreference = (a: One, b: One) => Number(isPreferred(b)) - Number(isPreferred(a));
+    const ordered = this.places_.toSorted(
+      ({ one: a }, { one: b }) => (b.priority ?? 0) - (a.priority ?? 0) || byPreference(a, b),
+    );
     const taken = ordered.filter(({ one }, i) => i === 0 || mayJoin(one, ordered[0].one));
     this.places_ = this.places_.filter((place) => !taken.includes(place));
     for (const { one, leave } of taken) one.signal?.removeEventListener('abort', leave);

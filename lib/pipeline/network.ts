@@ -1,4 +1,5 @@
 /** The UNet under prompts and guidance: what it predicts at a step, for every picture of a batch. */
+import type { AdapterUse } from '../model/adapters';
 import type { Context, PlanesShape, PredictOptions } from '../model/model';
 import { Conditioning, type Pass, type PromptRows, type TextStudio } from './conditioning';
 import type { Direction } from './direction';
@@ -17,6 +18,10 @@ export interface NetworkRequest {
   readonly priority?: number;
   readonly witness?: Witness;
   readonly signal?: AbortSignal;
+  /** The request's own; the pipeline's where undefined. */
+  readonly adapters?: readonly AdapterUse[];
+  /** Whether LoRAs that the prompts name are for another network. */
+  readonly ignoresNamed?: boolean;
 }
 
 /** Its contexts are native memory: `dispose` it. */

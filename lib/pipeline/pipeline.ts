@@ -2,12 +2,15 @@
 import path from 'node:path';
 import { DiffusionError } from '../errors';
 import type { Image } from '../image/image';
+import type { AdapterReport } from '../model/adapters';
 import { assetPath } from '../model/assets';
+import type { Lora } from '../model/lora';
 import { type EncodedText, Model, type ModelInfo, type ModelOptions } from '../model/model';
 import { ClipTokenizer } from '../prompt/clip-tokenizer';
 import { EmbeddingCache } from '../prompt/embedding-cache';
 import { loadClipVocabulary, vocabularyFromMerges } from '../prompt/vocabulary';
 import type { Seed } from '../sampling/noise';
+import { type AdapterOptions, AdapterStore } from './adapter-store';
 import { definedOnly } from './checks';
 import { type Direction, steered } from './direction';
 import { decodeImages, drawLatents } from './generate';
@@ -29,8 +32,9 @@ import { registerStudio, type Studio } from './studio';
 import { encodersOf, type TextEncoder } from './text-encoders';
 import { isUnconditional, UnconditionalPipeline } from './unconditional';
 import { type StageHashes, testimony } from './witness';
+import { type WordOptions, WordStore } from './word-store';
 
-export type PipelineOptions = ModelOptions;
+export interface PipelineOptions extends ModelOptions, AdapterOptions, WordOptions {}
 
 /** What every task gives: of several prompts first the pictures of the first one, then those of the second ... */
 export interface GenerationResult {
@@ -72,7 +76,8 @@ export class Pipeline {
       const modelName = path.basename(file, path.extname(file));
       const encoders = createEncoders(file, model.info);
       const [embeddings, passes] = [new EmbeddingCache<readonly EncodedText[]>(), new JointPasses(model)];
-      return new Pipeline(model, { model, encoders, modelName, embeddings, passes });
+      const [adapters, words] = [new AdapterStore(model, options), new WordStore(model.info, encoders, options)];
+      return new Pipeline(model, { model, encoders, modelName, embeddings, passes, adapters, words });
     } catch (error) {
       await model.dispose();
       throw error;
@@ -97,6 +102,15 @@ export class Pipeline {
   /** That of the first text encoder. */
   get tokenizer(): ClipTokenizer {
     return this.studio_.encoders[0].tokenizer;
+  }
+
+  /**
+   * How many of a LoRA's tensors change this model.
+   *
+   * @throws INVALID_ARGUMENT if none does, TENSOR_SHAPE if it is for layers of another shape
+   */
+  reportOf(lora: Lora): Promise<AdapterReport> {
+    return this.studio_.adapters.reportOf(lora);
   }
 
   /**

@@ -1,5 +1,8 @@
 /** What a request may say: its checks and defaults. Nothing native is touched before it has passed. */
+
+import type { AdapterUse } from '../model/adapters';
 import type { ModelInfo, Perturbation } from '../model/model';
+import { parseAdapters } from './adapter-store';
 import { checkNames, definedOnly, finite, integer, oneOf, refuse } from './checks';
 import { type Changes, type Direction, directionOptions, parseDirection } from './direction';
 import { parseRefiner, type RefinerOptions, type ResolvedRefiner } from './refiner';
@@ -43,6 +46,11 @@ export interface TextRequest extends Omit<SamplingRequest, 'onStep'>, SizeReques
   /** A1111's meaning: 1 takes the text encoder's last layer, 2 the one before. Default 1, and 2 in Stable Diffusion XL. */
   clipSkip?: number;
   /**
+   * LoRAs that the networks are changed by, for this request alone; those that the prompt names come on top. Default: the
+   * pipeline's.
+   */
+  adapters?: readonly AdapterUse[];
+  /**
    * Called after each step; a promise is waited for. What it returns changes prompts or guidance from the next step on. What it
    * throws ends the request.
    */
@@ -82,6 +90,7 @@ export interface ResolvedRequest extends Omit<ResolvedSampling, 'onStep'>, Direc
   clipSkip: number;
   sizes: SizeRequest;
   refiner?: ResolvedRefiner;
+  adapters?: readonly AdapterUse[];
   onStep?: TextRequest['onStep'];
   hires?: ResolvedHires;
   /** The picture that it begins from. */
@@ -90,7 +99,12 @@ export interface ResolvedRequest extends Omit<ResolvedSampling, 'onStep'>, Direc
   maskBlur?: number;
 }
 
-export const textOptions = [...directionOptions, 'clipSkip', 'refiner', ...samplingOptions, ...sizeOptions];
+export const textOptions = [
+  ...directionOptions,
+  ...['clipSkip', 'adapters', 'refiner'],
+  ...samplingOptions,
+  ...sizeOptions,
+];
 
 /** Throws `INVALID_REQUEST` (or `UNKNOWN_SAMPLER`, `UNKNOWN_SCHEDULE`) with the option, what was expected and what came. */
 export function parseRequest(request: Txt2ImgRequest, info: ModelInfo): ResolvedRequest {
@@ -115,6 +129,7 @@ export function parseText(request: TextRequest, info: ModelInfo): ResolvedReques
     clipSkip: integer('clipSkip', set.clipSkip, 1, 12),
     ...(refiner && { refiner }),
     sizes: parseSizes(set, refiner ? [info, refiner.studio.model.info] : [info]),
+    ...(request.adapters === undefined ? {} : { adapters: parseAdapters(request.adapters) }),
     ...parseSampling(set, geometry, direction.prompts.length),
     onStep,
   };

@@ -18,7 +18,7 @@ import type { StageHashes } from './witness';
 export type AnyRequest = Txt2ImgRequest | Img2ImgRequest | InpaintRequest;
 
 /** What a saved run cannot hold: give it again where the run had it. */
-export type ResumeOptions = Pick<TextRequest, 'sampler' | 'schedule' | 'refiner' | 'signal' | 'onStep'>;
+export type ResumeOptions = Pick<TextRequest, 'sampler' | 'schedule' | 'adapters' | 'refiner' | 'signal' | 'onStep'>;
 
 /** Where a run was left. */
 export interface SavedRun {
@@ -28,11 +28,13 @@ export interface SavedRun {
   readonly answers: readonly Answer[];
 }
 
+const unsaved = ['sampler', 'schedule', 'adapters'] as const;
+
 interface Saved extends SavedRun {
   format: unknown;
   model: string;
   refiner?: string;
-  functions: ('sampler' | 'schedule')[];
+  functions: (typeof unsaved)[number][];
 }
 
 const format = 'node-diffusion run 1';
@@ -66,7 +68,7 @@ export class Run implements AsyncIterableIterator<PipelineStep, void, void> {
 
   /**
    * The run as it is after its last step, as bytes that `pipeline.resume` takes, here or in another process: the request, and
-   * what the network has answered. Functions and signals are not in it.
+   * what the network has answered. Functions, LoRAs and signals are not in it.
    */
   save(): Uint8Array {
     const { seed, subseed } = this.resolved_;
@@ -74,7 +76,7 @@ export class Run implements AsyncIterableIterator<PipelineStep, void, void> {
       ...{ format, model: fingerprint(this.studio_.model.info), step: this.step_, answers: this.memory_.answers },
       request: Object.fromEntries(Object.entries({ ...this.request_, seed, subseed }).flatMap(saveable)),
       refiner: this.resolved_.refiner && fingerprint(this.resolved_.refiner.studio.model.info),
-      functions: (['sampler', 'schedule'] as const).filter((name) => typeof this.request_[name] === 'function'),
+      functions: unsaved.filter((name) => isUnsaved(name, this.request_[name])),
       direction: directionOf(this.direction_),
     });
   }
@@ -119,7 +121,7 @@ export class Run implements AsyncIterableIterator<PipelineStep, void, void> {
 
 /** Throws `FILE_INVALID` for bytes that are no saved run, and `INVALID_REQUEST` for one of another model or without its functions. */
 export function readRun(bytes: Uint8Array, info: ModelInfo, options: ResumeOptions): SavedRun {
-  checkNames(options, ['sampler', 'schedule', 'refiner', 'signal', 'onStep']);
+  checkNames(options, [...unsaved, 'refiner', 'signal', 'onStep']);
   if (!(bytes instanceof Uint8Array)) refuse('saved', 'the bytes of a saved run', bytes);
   const saved = unpack(bytes) as Saved;
   if (saved?.format !== format) {
@@ -128,8 +130,9 @@ export function readRun(bytes: Uint8Array, info: ModelInfo, options: ResumeOptio
   if (!isWhole(saved)) throw new DiffusionError('FILE_INVALID', 'saved: parts of the run are missing or damaged');
   if (saved.model !== fingerprint(info)) refuse('saved', `a run of this model (${fingerprint(info)})`, saved.model);
   for (const name of saved.functions) {
-    if (options[name] === undefined)
-      refuse(name, 'the function that the run had, which is not saved with it', undefined);
+    const what =
+      name === 'adapters' ? 'the LoRAs that the run had, which are' : 'the function that the run had, which is';
+    if (options[name] === undefined) refuse(name, `${what} not saved with it`, undefined);
   }
   const refiner = studioOf(options.refiner?.pipeline);
   const given = refiner && fingerprint(refiner.model.info);
@@ -178,9 +181,15 @@ function fingerprint({ family, parameters, weightBytes, precision, prediction }:
   return `${family}, ${parameters} parameters in ${weightBytes} bytes, ${precision}, predicting ${type}${levels}`;
 }
 
+/** Whether an option is to be given again: a function, or handles of LoRAs. */
+function isUnsaved(name: string, value: unknown): boolean {
+  return name === 'adapters' ? value !== undefined : typeof value === 'function';
+}
+
 /** An option as it is saved, or none. */
 function saveable([name, value]: [string, unknown]): [string, unknown][] {
-  if (name === 'signal' || name === 'refiner' || typeof value === 'function' || value === undefined) return [];
+  if (name === 'signal' || name === 'refiner' || isUnsaved(name, value) || typeof value === 'function') return [];
+  if (value === undefined) return [];
   if (value instanceof Image) return [[name, { width: value.width, height: value.height, data: value.data }]];
   return [[name, value]];
 }

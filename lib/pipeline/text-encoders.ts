@@ -1,9 +1,11 @@
 /** A model's text encoders, one or two, seen as one: a text's windows become embeddings that lie side by side. */
+import type { AdapterSet } from '../model/adapters';
 import type { EncodedText, Model, ModelInfo } from '../model/model';
 import { type PromptWindows, padWindows, promptWindows } from '../prompt/chunks';
 import type { ClipTokenizer } from '../prompt/clip-tokenizer';
 import { type EmbeddingCache, embeddingKey } from '../prompt/embedding-cache';
 import { applyWeights } from '../prompt/weighting';
+import type { WordStore } from './word-store';
 
 /** One of a model's encoders, with the tokenizer whose padding it knows. */
 export interface TextEncoder {
@@ -18,6 +20,8 @@ export interface TextEncoding {
   readonly encoders: readonly TextEncoder[];
   /** What the encoders made of windows, in their order. */
   readonly embeddings: EmbeddingCache<readonly EncodedText[]>;
+  /** Words that stand for vectors. */
+  readonly words: WordStore;
 }
 
 /** What a text has become. */
@@ -37,27 +41,34 @@ export function encodersOf({ unet, textEncoder, textEncoder2 }: ModelInfo): (1 |
 }
 
 /** The windows of a text, for each encoder; as many for each. */
-export function windowsFor(text: string, encoders: readonly TextEncoder[]): PromptWindows[] {
-  return encoders.map(({ tokenizer }) => promptWindows(text, tokenizer));
+export function windowsFor(
+  text: string,
+  { encoders, words }: Pick<TextEncoding, 'encoders' | 'words'>,
+): PromptWindows[] {
+  return encoders.map(({ tokenizer }) => promptWindows(text, tokenizer, words.words));
 }
 
 /**
  * A text's windows, padded to `count`, through the encoders. Emphasis is applied to each encoder's embeddings by itself.
  *
  * @param clipSkip 1 takes an encoder's last layer
+ * @param adapters what the encoders are changed by
  */
 export async function encodeWindows(
-  { model, encoders, embeddings }: TextEncoding,
+  { model, encoders, embeddings, words }: TextEncoding,
   windows: readonly PromptWindows[],
   count: number,
   clipSkip: number,
   signal: AbortSignal | undefined,
+  adapters?: AdapterSet,
 ): Promise<EncodedRow> {
   const padded = windows.map((each, i) => padWindows(each, count, encoders[i].tokenizer));
-  const encoded = await embeddings.get(embeddingKey(padded[0].ids, clipSkip), async () => {
+  const encoded = await embeddings.get(embeddingKey(padded[0].ids, clipSkip, adapters?.textName), async () => {
     const made: EncodedText[] = [];
-    for (const [i, { ids }] of padded.entries()) {
-      made.push(await model.encodeTextWith(encoders[i].number, ids, count, clipSkip - 1, signal));
+    for (const [i, { ids: written }] of padded.entries()) {
+      const { number } = encoders[i];
+      const { ids, vectors } = words.resolve(written, number);
+      made.push(await model.encodeTextWith(number, ids, count, clipSkip - 1, signal, { adapters, vectors }));
     }
     return made;
   });

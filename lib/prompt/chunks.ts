@@ -2,6 +2,7 @@
 
 import type { ClipTokenizer } from './clip-tokenizer';
 import { parseEmphasis, type WeightedText } from './emphasis';
+import type { SpecialWords } from './special-words';
 
 /** The windows of one text. */
 export interface PromptWindows {
@@ -24,9 +25,11 @@ export const commaBacktrack = 20;
 /**
  * The windows of a text with emphasis and `BREAK`, one of those that {@link parseSchedule} yields. A window takes
  * `contextLength - 2` tokens, 75 in CLIP; nothing is left out.
+ *
+ * @param words words that have ids beyond the vocabulary, one for each of their vectors
  */
-export function promptWindows(text: string, tokenizer: ClipTokenizer): PromptWindows {
-  const sections = parseEmphasis(text).map((runs) => runs.flatMap((run) => encodeRun(run, tokenizer)));
+export function promptWindows(text: string, tokenizer: ClipTokenizer, words?: SpecialWords): PromptWindows {
+  const sections = parseEmphasis(text).map((runs) => runs.flatMap((run) => encodeRun(run, tokenizer, words)));
   const [comma, ...rest] = tokenizer.encode(',');
   const room = tokenizer.contextLength - 2;
   return pack(layOutWindows(sections, room, rest.length === 0 ? comma : undefined), tokenizer);
@@ -79,8 +82,10 @@ export function layOutWindows(
   return windows;
 }
 
-function encodeRun({ text, weight }: WeightedText, tokenizer: ClipTokenizer): WeightedToken[] {
-  return tokenizer.encode(text).map((id) => ({ id, weight }));
+function encodeRun({ text, weight }: WeightedText, tokenizer: ClipTokenizer, words?: SpecialWords): WeightedToken[] {
+  const pieces = words ? words.split(text) : [text];
+  const ids = pieces.flatMap((piece) => (typeof piece === 'string' ? tokenizer.encode(piece) : piece));
+  return ids.map((id) => ({ id, weight }));
 }
 
 function pack(windows: readonly (readonly WeightedToken[])[], tokenizer: ClipTokenizer): PromptWindows {

@@ -63,7 +63,10 @@ export class EmbeddingCache<Value> {
   }
 }
 
-/** The key of `ids` `[windows, contextLength]` encoded without the last `clipSkip - 1` layers. */
-export function embeddingKey(ids: Int32Array, clipSkip: number): string {
-  return `${clipSkip}:${ids.join()}`;
+/**
+ * The key of `ids` `[windows, contextLength]` encoded without the last `clipSkip - 1` layers, by a text encoder that is
+ * changed as `adapters` names it.
+ */
+export function embeddingKey(ids: Int32Array, clipSkip: number, adapters = ''): string {
+  return `${clipSkip}:${ids.join()}${adapters === '' ? '' : `:${adapters}`}`;
 }

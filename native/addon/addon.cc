@@ -2,6 +2,7 @@
 #include <ggml.h>
 #include <napi.h>
 
+#include "native/addon/adapter_wraps.h"
 #include "native/addon/addon_data.h"
 #include "native/addon/convert.h"
 #include "native/addon/load.h"
@@ -21,6 +22,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     data->float32_array = Napi::Persistent(env.Global().Get("Float32Array").As<Napi::Function>());
     data->context = Napi::Persistent(ContextWrap::define(env));
     data->model = Napi::Persistent(ModelWrap::define(env));
+    data->lora = Napi::Persistent(LoraWrap::define(env));
+    data->adapter_set = Napi::Persistent(AdapterSetWrap::define(env));
 
     exports["ggmlVersion"] = ggml_version();
     exports["isa"] = kernels::isa_name(kernels::isa());
@@ -29,6 +32,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports["convert"] = Napi::Function::New(env, guarded<convert>, "convert");
     exports["measure"] = Napi::Function::New(env, guarded<measure>, "measure");
     exports["load"] = Napi::Function::New(env, guarded<load>, "load");
+    exports["loadLora"] = Napi::Function::New(env, guarded<load_lora>, "loadLora");
+    exports["readTensors"] = Napi::Function::New(env, guarded<read_tensors>, "readTensors");
     return exports;
 }
 

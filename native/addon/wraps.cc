@@ -1,5 +1,6 @@
 #include "native/addon/wraps.h"
 
+#include "native/addon/adapter_wraps.h"
 #include "native/addon/addon_data.h"
 #include "native/addon/arguments.h"
 #include "native/addon/promise_job.h"
@@ -49,6 +50,8 @@ Napi::Function ModelWrap::define(Napi::Env env) {
     return DefineClass(env, "Model",
                        {
                            instance_accessor<&ModelWrap::info>("info"),
+                           instance_method<&ModelWrap::load_own_lora>("loadLora"),
+                           instance_method<&ModelWrap::create_adapters>("createAdapters"),
                            instance_method<&ModelWrap::encode_text>("encodeText"),
                            instance_method<&ModelWrap::create_context>("createContext"),
                            instance_method<&ModelWrap::predict_noise>("predictNoise"),
@@ -86,15 +89,32 @@ Napi::Value ModelWrap::stats(const Napi::CallbackInfo& info) {
         [](Napi::Env env, engine::Stats& stats) -> Napi::Value { return to_object(env, stats); });
 }
 
+Napi::Value ModelWrap::load_own_lora(const Napi::CallbackInfo& info) {
+    engine(info.Env());
+    return load_lora(info);
+}
+
+Napi::Value ModelWrap::create_adapters(const Napi::CallbackInfo& info) {
+    auto owner = engine(info.Env());
+    const auto worker = worker_;
+    using Set = std::shared_ptr<const engine::AdapterSet>;
+    return run_job<Set>(
+        info.Env(), worker, nullptr, [owner, uses = adapter_uses(info[0])] { return owner->create_adapters(uses); },
+        [owner](Napi::Env env, Set& set) -> Napi::Value { return AdapterSetWrap::create(env, std::move(set), owner); });
+}
+
 Napi::Value ModelWrap::encode_text(const Napi::CallbackInfo& info) {
     auto owner = engine(info.Env());
     const auto worker = worker_;
     auto stop = token(info[4]);
+    const bool has_vectors = !info[6].IsNull() && !info[6].IsUndefined();
     return run_job<engine::EncodedText>(
         info.Env(), worker, stop,
         [owner, stop, ids = ints(info[0], "ids"), rows = integer(info[1], "rows"),
-         skip = integer(info[2], "skipLayers"),
-         encoder = integer(info[3], "encoder")] { return owner->encode_text(ids, rows, skip, encoder, *stop); },
+         skip = integer(info[2], "skipLayers"), encoder = integer(info[3], "encoder"),
+         adapters = adapter_set(info[5], owner), vectors = has_vectors ? floats(info[6], "vectors") : Floats()] {
+            return owner->encode_text(ids, rows, skip, encoder, *stop, adapters.get(), vectors);
+        },
         [](Napi::Env env, engine::EncodedText& encoded) -> Napi::Value {
             auto object = Napi::Object::New(env);
             object["embeddings"] = to_float32_array(env, encoded.embeddings);
@@ -110,8 +130,8 @@ Napi::Value ModelWrap::create_context(const Napi::CallbackInfo& info) {
     return run_job<std::shared_ptr<engine::Context>>(
         info.Env(), worker, stop,
         [owner, stop, embeddings = floats(info[0], "embeddings"), rows = integer(info[1], "rows"),
-         added = addition(info[2])] {
-            return owner->create_context(embeddings, rows, added ? &*added : nullptr, *stop);
+         added = addition(info[2]), adapters = adapter_set(info[4], owner)] {
+            return owner->create_context(embeddings, rows, added ? &*added : nullptr, *stop, adapters);
         },
         [owner](Napi::Env env, std::shared_ptr<engine::Context>& context) -> Napi::Value {
             return ContextWrap::create(env, std::move(context), owner);

@@ -107,6 +107,8 @@ class ModelWrap : public Wrap<ModelWrap> {
 
   private:
     Napi::Value info(const Napi::CallbackInfo& info);
+    Napi::Value load_own_lora(const Napi::CallbackInfo& info);
+    Napi::Value create_adapters(const Napi::CallbackInfo& info);
     Napi::Value encode_text(const Napi::CallbackInfo& info);
     Napi::Value create_context(const Napi::CallbackInfo& info);
     Napi::Value predict_noise(const Napi::CallbackInfo& info);

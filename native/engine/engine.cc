@@ -1,6 +1,7 @@
 #include "native/engine/engine.h"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cmath>
 #include <cstring>
@@ -117,6 +118,7 @@ Engine::Engine(const std::string& path, const LoadOptions& options, const Cancel
     // The decoder's maps are too large for an exact stream.
     if (store_->packs("unet.")) unet_formats_ = ops::Formats::packed(true);
     if (store_->packs("vae.")) vae_.formats = ops::Formats::packed(false);
+    adapters_ = std::make_unique<Adapters>(*store_, path, file.fingerprint());
     info_.precision = store_->type_name();
     info_.parameters = store_->parameters();
     info_.weight_bytes = store_->bytes();
@@ -128,10 +130,32 @@ Stats Engine::stats() const {
     return stats;
 }
 
-std::unique_ptr<Program> Engine::build_text(const models::ClipText& text, int64_t rows, int64_t skip) {
-    auto built = std::make_unique<Program>(threads_, ops::Formats{});
+std::shared_ptr<const AdapterSet> Engine::create_adapters(const std::vector<AdapterUse>& uses) {
+    return adapters_->bind(uses);
+}
+
+std::string Engine::adapt(const AdapterSet* adapters, Component component, const CancelToken& token) {
+    const std::string at_run_time = adapters_->use(adapters, component, token);
+    const std::string ending = at_run_time.empty() ? "" : " with " + at_run_time;
+    std::string& now = adapted_[component];
+    // The factors of what was in use before are memory.
+    if (now != ending && !now.empty()) programs_.forget(now);
+    return now = ending;
+}
+
+std::unique_ptr<Program> Engine::create_program(ops::Formats formats, const AdapterSet* adapters, Component component) {
+    auto program = std::make_unique<Program>(threads_, formats);
+    program->low_ranks = adapters_->low_ranks(adapters, component);
+    if (program->low_ranks) program->ops.set_low_ranks(program->low_ranks->layers);
+    return program;
+}
+
+std::unique_ptr<Program> Engine::build_text(const models::ClipText& text, int64_t rows, int64_t skip, int64_t vectors,
+                                            const AdapterSet* adapters) {
+    auto built = create_program(ops::Formats{}, adapters, Component::text);
     built->ids = built->graph.input(GGML_TYPE_I32, {rows * text.config().context_length, 1, 1, 1});
-    const auto encoded = text.forward(built->ops, built->ids, rows, skip);
+    if (vectors > 0) built->vectors = built->graph.input(GGML_TYPE_F32, {text.config().width, vectors, 1, 1});
+    const auto encoded = text.forward(built->ops, built->ids, rows, skip, built->vectors);
     built->outputs = {encoded.embeddings};
     if (encoded.last.tensor) built->outputs.push_back(encoded.last);
     for (const auto& output : built->outputs) built->ops.output(output);
@@ -139,7 +163,7 @@ std::unique_ptr<Program> Engine::build_text(const models::ClipText& text, int64_
 }
 
 EncodedText Engine::encode_text(std::span<const int32_t> ids, int64_t rows, int64_t skip_layers, int64_t encoder,
-                                const CancelToken& token) {
+                                const CancelToken& token, const AdapterSet* adapters, std::span<const float> vectors) {
     if (encoder != 1 && encoder != 2) fail("INVALID_ARGUMENT", "encoder: expected 1 or 2, but got ", encoder);
     const auto& text = encoder == 1 ? text_ : text2_;
     if (!text) missing(encoder == 1 ? "text encoder" : "second text encoder");
@@ -147,9 +171,12 @@ EncodedText Engine::encode_text(std::span<const int32_t> ids, int64_t rows, int6
     const auto& config = text->config();
     check_rows(rows);
     check_size("ids", ids.size(), rows * config.context_length);
+    const int64_t vector_count = static_cast<int64_t>(vectors.size()) / config.width;
+    check_size("vectors", vectors.size(), vector_count * config.width);
+    const int64_t known = config.vocabulary + vector_count;
     for (const int32_t id : ids) {
-        if (id < 0 || id >= config.vocabulary) {
-            fail("INVALID_ARGUMENT", "ids: expected tokens of 0 to ", config.vocabulary - 1, ", but got ", id);
+        if (id < 0 || id >= known) {
+            fail("INVALID_ARGUMENT", "ids: expected tokens of 0 to ", known - 1, ", but got ", id);
         }
     }
     const int64_t skip = config.skipped_layers + skip_layers;
@@ -158,9 +185,13 @@ EncodedText Engine::encode_text(std::span<const int32_t> ids, int64_t rows, int6
              skip_layers);
     }
 
-    auto& program =
-        programs_.get(shape_key("text", {encoder, rows, skip}), [&] { return build_text(*text, rows, skip); });
+    // Room for a power of two of them, so that few counts make programs of their own.
+    const auto room = vector_count == 0 ? 0 : static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(vector_count)));
+    const std::string ending = adapt(adapters, Component::text, token);
+    auto& program = programs_.get(shape_key("text", {encoder, rows, skip, room}) + ending,
+                                  [&] { return build_text(*text, rows, skip, room, adapters); });
     ggml_backend_tensor_set(program.ids, ids.data(), 0, ids.size_bytes());
+    if (room > 0) ggml_backend_tensor_set(program.vectors, vectors.data(), 0, vectors.size_bytes());
     program.graph.compute(&token);
     const auto read = [](const ops::Map& map) {
         std::vector<float> values(static_cast<size_t>(map.size()));
@@ -168,17 +199,20 @@ EncodedText Engine::encode_text(std::span<const int32_t> ids, int64_t rows, int6
         return values;
     };
     EncodedText encoded{read(program.outputs[0]), {}};
-    if (program.outputs.size() > 1) encoded.pooled = pool(*text, encoder, ids, rows, read(program.outputs[1]), token);
+    if (program.outputs.size() > 1) {
+        encoded.pooled = pool(*text, encoder, ids, rows, read(program.outputs[1]), adapters, token);
+    }
     return encoded;
 }
 
 // The projection of what the last layer [rows, context_length, width] has at the first end-of-text token, which is the
 // vocabulary's last.
 std::vector<float> Engine::pool(const models::ClipText& encoder, int64_t number, std::span<const int32_t> ids,
-                                int64_t rows, std::span<const float> last, const CancelToken& token) {
+                                int64_t rows, std::span<const float> last, const AdapterSet* adapters,
+                                const CancelToken& token) {
     const auto& config = encoder.config();
-    auto& program = programs_.get(shape_key("pool", {number, rows}), [&] {
-        auto built = std::make_unique<Program>(threads_, ops::Formats{});
+    auto& program = programs_.get(shape_key("pool", {number, rows}) + adapted_[Component::text], [&] {
+        auto built = create_program(ops::Formats{}, adapters, Component::text);
         built->inputs = {built->ops.input(rows, 1, 1, config.width)};
         built->outputs = {encoder.project(built->ops, built->inputs[0])};
         built->ops.output(built->outputs[0]);
@@ -199,12 +233,13 @@ std::vector<float> Engine::pool(const models::ClipText& encoder, int64_t number,
     return pooled;
 }
 
-std::vector<float> Engine::embed_addition(const Addition& addition, int64_t rows, const CancelToken& token) {
+std::vector<float> Engine::embed_addition(const Addition& addition, int64_t rows, const AdapterSet* adapters,
+                                          const CancelToken& token) {
     const auto& config = unet_->config().addition;
     check_size("pooled", addition.pooled.size(), rows * config.pooled_width);
     check_size("sizeNumbers", addition.size_numbers.size(), rows * config.size_numbers);
-    auto& program = programs_.get(shape_key("addition", {rows}), [&] {
-        auto built = std::make_unique<Program>(threads_, unet_formats_);
+    auto& program = programs_.get(shape_key("addition", {rows}) + adapted_[Component::unet], [&] {
+        auto built = create_program(unet_formats_, adapters, Component::unet);
         built->inputs = {built->ops.input(rows, 1, 1, config.width())};
         built->outputs = {unet_->addition(built->ops, built->inputs[0])};
         built->ops.output(built->outputs[0]);
@@ -229,8 +264,8 @@ std::vector<float> Engine::embed_addition(const Addition& addition, int64_t rows
 }
 
 // outputs: keys and values in turn
-std::unique_ptr<Program> Engine::build_context(int64_t rows, int64_t tokens) {
-    auto built = std::make_unique<Program>(threads_, unet_formats_);
+std::unique_ptr<Program> Engine::build_context(int64_t rows, int64_t tokens, const AdapterSet* adapters) {
+    auto built = create_program(unet_formats_, adapters, Component::unet);
     built->inputs = {built->ops.input(rows, 1, tokens, unet_->config().context_width)};
     for (const auto& [keys, values] : unet_->keys(built->ops, built->inputs[0])) {
         built->outputs.insert(built->outputs.end(), {keys, values});
@@ -240,7 +275,8 @@ std::unique_ptr<Program> Engine::build_context(int64_t rows, int64_t tokens) {
 }
 
 std::shared_ptr<Context> Engine::create_context(std::span<const float> embeddings, int64_t rows,
-                                                const Addition* addition, const CancelToken& token) {
+                                                const Addition* addition, const CancelToken& token,
+                                                std::shared_ptr<const AdapterSet> adapters) {
     if (!unet_) missing("UNet");
     if (unet_->config().unconditional()) {
         fail("MISSING_COMPONENT",
@@ -258,22 +294,24 @@ std::shared_ptr<Context> Engine::create_context(std::span<const float> embedding
                       : "pooled text and numbers about the size, which the model's UNet takes");
     }
     const int64_t tokens = count / (rows * width);
-    auto& program = programs_.get(shape_key("context", {rows, tokens}), [&] { return build_context(rows, tokens); });
+    const std::string ending = adapt(adapters.get(), Component::unet, token);
+    auto& program = programs_.get(shape_key("context", {rows, tokens}) + ending,
+                                  [&] { return build_context(rows, tokens, adapters.get()); });
     ggml_backend_tensor_set(program.inputs[0].tensor, embeddings.data(), 0, embeddings.size_bytes());
     program.graph.compute(&token);
-    auto context = std::make_shared<Context>(Context{next_context_id_++, rows, tokens, {}, {}});
+    auto context = std::make_shared<Context>(Context{next_context_id_++, rows, tokens, {}, {}, adapters});
     for (const auto& output : program.outputs) {
         auto& keys = context->keys.emplace_back(static_cast<size_t>(output.size()));
         ggml_backend_tensor_get(output.tensor, keys.data(), 0, keys.size() * sizeof(float));
     }
-    if (addition) context->addition = embed_addition(*addition, rows, token);
+    if (addition) context->addition = embed_addition(*addition, rows, adapters.get(), token);
     return context;
 }
 
 // inputs: latents, timestep, guidance and addition where the UNet takes them, then keys and values in turn; outputs:
 // the noise
 std::unique_ptr<Program> Engine::build_unet(const Shape& shape, const Context& context, const PredictOptions& options) {
-    auto built = std::make_unique<Program>(threads_, unet_formats_);
+    auto built = create_program(unet_formats_, context.adapters.get(), Component::unet);
     auto& ops = built->ops;
     const ops::Map latents = ops.input(context.rows * shape.n, shape.height, shape.width, shape.channels);
     const auto& config = unet_->config();
@@ -318,7 +356,7 @@ std::vector<float> Engine::predict_noise(std::span<const float> latents, const S
     if (!own) check_size("latents", latents.size(), shape.size());
     check_perturbation(options.perturbed, unet_->config());
     const auto key = shape_key("unet", {shape.n, shape.height, shape.width, context.rows, context.tokens}) +
-                     perturbation_key(options.perturbed);
+                     perturbation_key(options.perturbed) + adapt(context.adapters.get(), Component::unet, token);
     auto& program = programs_.get(key, [&] { return build_unet(shape, context, options); });
     // Every conditioning sees latents of its own, or all see the same.
     std::vector<float> planes;

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "native/engine/adapters.h"
 #include "native/engine/model_info.h"
 #include "native/engine/program_cache.h"
 #include "native/engine/tiling.h"
@@ -83,10 +84,11 @@ struct Context {
     int64_t rows = 0, tokens = 0;
     std::vector<std::vector<float>> keys;  // keys and values in turn, each [rows, 1, tokens, channels]
     std::vector<float> addition;           // to the timestep's embedding, [rows, time_width]; empty where there is none
+    std::shared_ptr<const AdapterSet> adapters = nullptr;  // what the UNet is changed by
 };
 
 // What an unconditional UNet is called with.
-inline const Context kNoContext{0, 1, 0, {}, {}};
+inline const Context kNoContext{0, 1, 0, {}, {}, nullptr};
 
 using Operations = std::array<double, 3>;
 
@@ -113,12 +115,18 @@ class Engine {
     // Each throws MISSING_COMPONENT where the file lacks the network, INVALID_ARGUMENT for sizes that do not fit it,
     // ABORTED.
 
-    // ids [rows, context_length], by the text encoder of that number: 1, or 2 in Stable Diffusion XL.
+    // LoRAs as encode_text() and create_context() take them: of this model, with their weights.
+    std::shared_ptr<const AdapterSet> create_adapters(const std::vector<AdapterUse>& uses);
+    // ids [rows, context_length], by the text encoder of that number: 1, or 2 in Stable Diffusion XL. Ids from the
+    // vocabulary's size on are rows of `vectors` [n, width], the embeddings of words that the vocabulary lacks.
     EncodedText encode_text(std::span<const int32_t> ids, int64_t rows, int64_t skip_layers, int64_t encoder,
-                            const CancelToken& token);
-    // embeddings [rows, tokens, context_width]; `addition` is null where the UNet takes none.
+                            const CancelToken& token, const AdapterSet* adapters = nullptr,
+                            std::span<const float> vectors = {});
+    // embeddings [rows, tokens, context_width]; `addition` is null where the UNet takes none. With the context the UNet
+    // is changed by `adapters`.
     std::shared_ptr<Context> create_context(std::span<const float> embeddings, int64_t rows, const Addition* addition,
-                                            const CancelToken& token);
+                                            const CancelToken& token,
+                                            std::shared_ptr<const AdapterSet> adapters = nullptr);
     // latents [n, c, h, w], or [context.rows, n, c, h, w] where each row has its own (shape is [n, c, h, w] either way)
     // -> [context.rows, n, output channels, h, w]. An unconditional UNet takes pixels and kNoContext.
     std::vector<float> predict_noise(std::span<const float> latents, const Shape& shape, double timestep,
@@ -159,16 +167,25 @@ class Engine {
     Planes run_finite(const Planes& picture, const TileGeometry& geometry, const ChooseNetwork& choose,
                       bool& was_retried, const CancelToken& token);
     const Vae& exact_vae(const CancelToken& token);
-    std::vector<float> embed_addition(const Addition& addition, int64_t rows, const CancelToken& token);
+    std::vector<float> embed_addition(const Addition& addition, int64_t rows, const AdapterSet* adapters,
+                                      const CancelToken& token);
     std::vector<float> pool(const models::ClipText& encoder, int64_t number, std::span<const int32_t> ids, int64_t rows,
-                            std::span<const float> last, const CancelToken& token);
-    std::unique_ptr<Program> build_text(const models::ClipText& text, int64_t rows, int64_t skip);
-    std::unique_ptr<Program> build_context(int64_t rows, int64_t tokens);
+                            std::span<const float> last, const AdapterSet* adapters, const CancelToken& token);
+    // With room for so many `vectors` of their own.
+    std::unique_ptr<Program> build_text(const models::ClipText& text, int64_t rows, int64_t skip, int64_t vectors = 0,
+                                        const AdapterSet* adapters = nullptr);
+    std::unique_ptr<Program> build_context(int64_t rows, int64_t tokens, const AdapterSet* adapters = nullptr);
     std::unique_ptr<Program> build_unet(const Shape& shape, const Context& context, const PredictOptions& options);
+    // Changes a component's weights -> the ending of its programs' keys.
+    std::string adapt(const AdapterSet* adapters, Component component, const CancelToken& token);
+    // An empty program of a component that is changed so.
+    std::unique_ptr<Program> create_program(ops::Formats formats, const AdapterSet* adapters, Component component);
 
     backend::ThreadPool threads_;
     ModelInfo info_;
     std::unique_ptr<weights::WeightStore> store_;
+    std::unique_ptr<Adapters> adapters_;
+    std::map<Component, std::string> adapted_;  // the endings of keys that are in use
     std::optional<models::ClipText> text_, text2_;
     std::optional<models::UNet> unet_;
     Vae vae_;

@@ -35,4 +35,8 @@ Program& ProgramCache::get(const std::string& key, const std::function<std::uniq
     return *entries_.front().program;
 }
 
+void ProgramCache::forget(const std::string& ending) {
+    entries_.remove_if([&](const Entry& entry) { return entry.key.ends_with(ending); });
+}
+
 }  // namespace nd::engine

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "native/backend/graph.h"
+#include "native/engine/adapters.h"
 #include "native/ops/cpu_ops.h"
 
 namespace nd::engine {
@@ -20,8 +21,10 @@ struct Program {
     backend::Graph graph;
     ops::CpuOps ops;
     std::vector<ops::Map> inputs, outputs;
-    ggml_tensor* ids = nullptr;  // of a text encoder
-    uint64_t context_id = 0;     // whose keys the inputs hold, in a UNet
+    ggml_tensor* ids = nullptr;                       // of a text encoder
+    ggml_tensor* vectors = nullptr;                   // of a text encoder whose ids go beyond its vocabulary
+    uint64_t context_id = 0;                          // whose keys the inputs hold, in a UNet
+    std::shared_ptr<const LowRankWeights> low_ranks;  // that the graph reads
 };
 
 class ProgramCache {
@@ -32,6 +35,8 @@ class ProgramCache {
     // The program of that key, built by `build` where it is not there. Its maps keep their contents, inputs apart,
     // until another program runs. Throws OUT_OF_MEMORY with the bytes wanted.
     Program& get(const std::string& key, const std::function<std::unique_ptr<Program>()>& build);
+    // Drops the programs whose keys end so.
+    void forget(const std::string& ending);
     // Of the shared memory.
     size_t bytes() const { return memory_ ? ggml_backend_buffer_get_size(memory_.get()) : 0; }
 

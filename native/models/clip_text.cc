@@ -29,11 +29,12 @@ ClipText::ClipText(const std::string& component, const ClipTextConfig& config, w
         projection_ = linear(store, component + ".text_projection", width, config.projection_width, false);
 }
 
-ClipText::Encoded ClipText::forward(ops::Ops& ops, ggml_tensor* ids, int64_t batch, int64_t skip_layers) const {
+ClipText::Encoded ClipText::forward(ops::Ops& ops, ggml_tensor* ids, int64_t batch, int64_t skip_layers,
+                                    ggml_tensor* extra) const {
     const auto act = config_.quick_gelu ? ops::Activation::quick_gelu : ops::Activation::gelu;
     const size_t last = layers_.size() - static_cast<size_t>(config_.skipped_layers);
     const size_t wanted = layers_.size() - static_cast<size_t>(skip_layers);
-    ops::Map x = ops.embed(ids, batch, tokens_, positions_);
+    ops::Map x = ops.embed(ids, batch, tokens_, positions_, extra);
     Encoded encoded{x, {}};
     for (size_t i = 0; i < (projection_.weight ? last : wanted); i++) {
         const Layer& layer = layers_[i];

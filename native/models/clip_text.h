@@ -24,8 +24,10 @@ class ClipText {
         ops::Map last;
     };
 
-    // ids int32 [batch * context_length] -> maps [batch, 1, context_length, width].
-    Encoded forward(ops::Ops& ops, ggml_tensor* ids, int64_t batch, int64_t skip_layers) const;
+    // ids int32 [batch * context_length] -> maps [batch, 1, context_length, width]. Ids from the vocabulary's size on
+    // are rows of `extra` f32 [n, width], where it is given.
+    Encoded forward(ops::Ops& ops, ggml_tensor* ids, int64_t batch, int64_t skip_layers,
+                    ggml_tensor* extra = nullptr) const;
 
     // What stands at the end of each text in `last` [batch, 1, 1, width] -> pooled text [batch, 1, 1,
     // projection_width].

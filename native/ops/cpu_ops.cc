@@ -163,7 +163,17 @@ kernels::GemmArgs CpuOps::linear_args(const Map& x, const Linear& layer) {
 Map CpuOps::linear(const Map& x, const Linear& layer, const Map* residual) {
     Map y = x;
     y.channels = layer.out;
-    return multiply(linear_args(x, layer), x, layer.weight, layer.bias, residual, y, formats_.stream);
+    // The change reads x first, before the layer asks for it in eight bits.
+    const LowRank* change = low_rank_of(layer.weight);
+    const Map inner = change ? linear(x, {change->down, nullptr, layer.in, change->rank}, nullptr) : Map{};
+    y = multiply(linear_args(x, layer), x, layer.weight, layer.bias, residual, y, formats_.stream);
+    return change ? linear(inner, {change->up, nullptr, change->rank, layer.out}, &y) : y;
+}
+
+const LowRank* CpuOps::low_rank_of(const ggml_tensor* weight) const {
+    if (low_ranks_ == nullptr) return nullptr;
+    const auto found = low_ranks_->find(weight);
+    return found == low_ranks_->end() ? nullptr : &found->second;
 }
 
 Map CpuOps::geglu(const Map& x, const Linear& layer) {
@@ -175,6 +185,9 @@ Map CpuOps::geglu(const Map& x, const Linear& layer) {
 }
 
 Map CpuOps::conv2d(const Map& x, const Conv& layer, const ConvSpec& spec, const Map* residual, const Map* bias) {
+    const LowRank* change = low_rank_of(layer.weight);
+    const Conv down{change ? change->down : nullptr, nullptr, layer.in, change ? change->rank : 0, layer.kernel};
+    const Map inner = change ? conv2d(x, down, spec, nullptr, nullptr) : Map{};
     kernels::GemmArgs args;
     auto& g = args.geometry;
     g.batch = x.batch, g.height = x.height, g.width = x.width;
@@ -191,8 +204,9 @@ Map CpuOps::conv2d(const Map& x, const Conv& layer, const ConvSpec& spec, const 
     g.out_height = (in_height + padding - layer.kernel) / spec.stride + 1;
     g.out_width = (in_width + padding - layer.kernel) / spec.stride + 1;
     args.weights = view(layer.weight, static_cast<int64_t>(layer.kernel) * layer.kernel, layer.out, layer.in);
-    const Map y{nullptr, x.batch, g.out_height, g.out_width, layer.out};
-    return multiply(args, x, layer.weight, bias ? as(*bias, Format::f32) : layer.bias, residual, y, formats_.stream);
+    Map y{nullptr, x.batch, g.out_height, g.out_width, layer.out};
+    y = multiply(args, x, layer.weight, bias ? as(*bias, Format::f32) : layer.bias, residual, y, formats_.stream);
+    return change ? linear(inner, {change->up, nullptr, change->rank, layer.out}, &y) : y;
 }
 
 Map CpuOps::group_norm(const Map& x, const Norm& norm, bool silu, bool last) {
@@ -302,7 +316,7 @@ Map CpuOps::add_rows(const Map& x, const Map& rows, bool last) {
     return open(y, false);
 }
 
-Map CpuOps::embed(ggml_tensor* ids, int64_t batch, ggml_tensor* tokens, ggml_tensor* positions) {
+Map CpuOps::embed(ggml_tensor* ids, int64_t batch, ggml_tensor* tokens, ggml_tensor* positions, ggml_tensor* extra) {
     kernels::EmbedArgs args;
     const int64_t width = tokens->ne[0], length = positions->ne[1];
     args.tokens = view(tokens, 1, tokens->ne[1], width);
@@ -310,11 +324,12 @@ Map CpuOps::embed(ggml_tensor* ids, int64_t batch, ggml_tensor* tokens, ggml_ten
     args.rows = batch * length;
     Map y{nullptr, batch, 1, length, width};
     y.tensor = graph_.kernel<kernels::EmbedArgs>(
-        GGML_TYPE_F32, extents(y), {ids, tokens, positions}, args,
+        GGML_TYPE_F32, extents(y), {ids, tokens, positions, extra}, args,
         [](kernels::EmbedArgs& bound, const ggml_tensor* dst) {
             bound.ids = static_cast<const int32_t*>(dst->src[0]->data);
             bound.tokens.data = dst->src[1]->data;
             bound.positions.data = dst->src[2]->data;
+            bound.extra = data(dst->src[3]);
             bound.y = static_cast<float*>(dst->data);
         },
         kernels::embed_tasks, kernels::embed_task);

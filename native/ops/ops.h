@@ -5,6 +5,7 @@
 #include <ggml.h>
 
 #include <cstdint>
+#include <map>
 #include <optional>
 
 #include "native/kernels/pointwise/pointwise.h"
@@ -34,6 +35,14 @@ struct Conv {
     int64_t in = 0, out = 0;
     int kernel = 3;
 };
+
+// What runs beside a layer whose weights stay as they are: up(down(x)) is added to what it gives (arXiv 2106.09685).
+struct LowRank {
+    ggml_tensor* down = nullptr;  // f32 [rank][taps][in]
+    ggml_tensor* up = nullptr;    // f32 [out][rank]
+    int64_t rank = 0;
+};
+using LowRanks = std::map<const ggml_tensor*, LowRank>;  // by the layer's weight
 
 struct Norm {
     ggml_tensor* gamma = nullptr;
@@ -90,7 +99,9 @@ class Ops {
     // take the same one. `last` as in group_norm.
     virtual Map add_rows(const Map& x, const Map& rows, bool last = false) = 0;
     // Token plus position: ids is int32 [batch * length], positions [length, channels] -> [batch, 1, length, channels].
-    virtual Map embed(ggml_tensor* ids, int64_t batch, ggml_tensor* tokens, ggml_tensor* positions) = 0;
+    // Ids from the number of tokens on are rows of `extra`, f32, where it is given.
+    virtual Map embed(ggml_tensor* ids, int64_t batch, ggml_tensor* tokens, ggml_tensor* positions,
+                      ggml_tensor* extra = nullptr) = 0;
 };
 
 }  // namespace nd::ops

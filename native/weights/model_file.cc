@@ -142,6 +142,17 @@ bool ModelFile::has_component(const std::string& prefix) const {
     return has_prefix(tensors_, prefix);
 }
 
+std::string ModelFile::fingerprint() const {
+    std::string text;
+    for (const auto& file : files_) {
+        std::error_code ignored;
+        const auto time = std::filesystem::last_write_time(native_path(file->path()), ignored);
+        text += file->path() + ' ' + std::to_string(file->bytes().size()) + ' ' +
+                std::to_string(time.time_since_epoch().count()) + '\n';
+    }
+    return text;
+}
+
 void ModelFile::release_pages() const {
     for (const auto& file : files_) file->release();
 }

@@ -56,6 +56,9 @@ class ModelFile {
     // The tokenizer's merges, one a line; empty where the file brings none.
     const std::string& merges() const { return merges_; }
 
+    // Names, sizes and times of the files: another text where one of them has been written since.
+    std::string fingerprint() const;
+
     // Tells the kernel that the mapped pages are no longer needed: they can be dropped and read again.
     void release_pages() const;
 

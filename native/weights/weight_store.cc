@@ -20,8 +20,8 @@ enum class WeightStore::Kind { Matrix, GatedMatrix, Convolution, Vector, Table }
 struct WeightStore::Entry {
     Kind kind;
     std::vector<int64_t> shape;
-    const TensorSource* source;
-    RowPlan plan;  // of packed weights: what they are packed from
+    TensorSource source;  // its bytes are there as long as its file
+    RowPlan plan;         // of packed weights: what they are packed from
     ggml_tensor* tensor;
 
     kernels::Packing packing() const { return kernels::packing_of(*tensor); }
@@ -30,6 +30,8 @@ struct WeightStore::Entry {
     int64_t taps() const { return kind == Kind::Convolution ? shape[1] : 1; }
     // What chunks are cut from: rows of the plan, with those that fill up a gated layer's panels.
     int64_t rows() const { return panels() && gated() ? kernels::places_of(plan.rows, true) : plan.rows; }
+    // Rows of the plan that make a row of the tensor: a relaid convolution's are its taps.
+    int64_t plan_rows() const { return taps() / plan.taps; }
     int64_t size() const {
         int64_t product = 1;
         for (const int64_t extent : shape) product *= extent;
@@ -56,12 +58,6 @@ bool same_shape(const std::vector<int64_t>& a, const std::vector<int64_t>& b) {
 bool rows_are_whole_blocks(const TensorSource& source, int64_t row_values) {
     return row_values % ggml_blck_size(source.type) == 0;
 }
-
-// A range of rows of one tensor.
-struct Chunk {
-    size_t entry;
-    int64_t first, count;
-};
 
 }  // namespace
 
@@ -152,19 +148,19 @@ ggml_tensor* WeightStore::declare(const std::string& name, Kind kind, const std:
     kernels::set_packing(*tensor, packing, panels && kind == Kind::GatedMatrix);
     ggml_set_name(tensor, name.c_str());
     by_name_.emplace(name, entries_.size());
-    entries_.push_back({kind, shape, &source, plan, tensor});
+    entries_.push_back({kind, shape, source, plan, tensor});
     return tensor;
 }
 
-void WeightStore::check_cancelled() const {
-    if (options_.cancelled != nullptr && options_.cancelled->load(std::memory_order_relaxed)) {
+void WeightStore::check_cancelled(const std::atomic<bool>* cancelled) {
+    if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed)) {
         fail("ABORTED", "loading the weights was cancelled");
     }
 }
 
 void WeightStore::load(ggml_backend_buffer_type_t type) {
     if (buffer_) fail("INVALID_ARGUMENT", "the weights have been loaded already");
-    check_cancelled();
+    check_cancelled(options_.cancelled);
     if (!entries_.empty()) {
         backend::check_headroom();
         const size_t wanted = ggml_backend_alloc_ctx_tensors_from_buft_size(context_->get(), type);
@@ -189,49 +185,45 @@ void WeightStore::reserve(ggml_backend_buffer_type_t type) {
     for (const Entry& entry : entries_) entry.tensor->data = &nowhere;
 }
 
+// A range of the plan's rows, which makes whole rows of the tensor, and whole panels where it is packed. Some backends
+// repack a tensor as it comes, so those that are not the host get it whole.
+std::vector<WeightStore::Chunk> WeightStore::chunks_of(size_t index) const {
+    const Entry& entry = entries_[index];
+    const RowPlan& plan = entry.plan;
+    const bool packed = entry.panels();
+    const int64_t unit = entry.plan_rows() * (packed ? kernels::kPanel : 1);
+    const int64_t units = std::max<int64_t>(1, kChunkValues / (unit * plan.row_values()));
+    const bool host = ggml_backend_buffer_is_host(buffer_.get());
+    const int64_t step = packed || host ? unit * units : plan.rows, rows = entry.rows();
+    std::vector<Chunk> chunks;
+    for (int64_t row = 0; row < rows; row += step) chunks.push_back({index, row, std::min(step, rows - row)});
+    return chunks;
+}
+
 // In the order of the file, so that it is read once from front to end.
 void WeightStore::fill() {
     std::vector<size_t> order(entries_.size());
     for (size_t i = 0; i < order.size(); ++i) order[i] = i;
     std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-        return std::less<const std::byte*>()(entries_[a].source->data, entries_[b].source->data);
+        return std::less<const std::byte*>()(entries_[a].source.data, entries_[b].source.data);
     });
-    const bool host = ggml_backend_buffer_is_host(buffer_.get());
     std::vector<Chunk> chunks;
     size_t total = 0;
     for (size_t index : order) {
-        const RowPlan& plan = entries_[index].plan;
-        const Entry& entry = entries_[index];
-        const bool packed = entry.panels();
-        // Some backends repack a tensor as it comes, so they must get it whole; panels are made whole as well. A relaid
-        // convolution's rows are its taps.
-        const int64_t unit = packed ? kernels::kPanel * entry.taps() / plan.taps : 1;
-        const int64_t units = std::max<int64_t>(1, kChunkValues / (unit * plan.row_values()));
-        const int64_t step = packed || host ? unit * units : plan.rows, rows = entry.rows();
-        for (int64_t row = 0; row < rows; row += step) chunks.push_back({index, row, std::min(step, rows - row)});
-        total += entries_[index].source->size;
+        const std::vector<Chunk> own = chunks_of(index);
+        chunks.insert(chunks.end(), own.begin(), own.end());
+        total += entries_[index].source.size;
     }
 
     std::atomic<size_t> done{0};
     size_t released = 0;
     std::mutex device;
     const auto work = [&](size_t job, ConvertBuffers& buffers) {
-        check_cancelled();
+        check_cancelled(options_.cancelled);
         const Chunk& chunk = chunks[job];
         const Entry& entry = entries_[chunk.entry];
-        if (entry.panels()) {
-            fill_packed(entry, chunk.first, chunk.count, buffers);
-        } else if (host) {
-            auto* data =
-                static_cast<std::byte*>(entry.tensor->data) + static_cast<size_t>(chunk.first) * entry.plan.row_bytes();
-            convert_rows(*entry.source, entry.plan, chunk.first, chunk.count, data, buffers);
-        } else {
-            std::vector<std::byte> staging(ggml_nbytes(entry.tensor));
-            convert_rows(*entry.source, entry.plan, chunk.first, chunk.count, staging.data(), buffers);
-            const std::lock_guard lock(device);
-            ggml_backend_tensor_set(entry.tensor, staging.data(), 0, staging.size());
-        }
-        done += ggml_row_size(entry.source->type, chunk.count * entry.plan.row_values());
+        fill_chunk(entry, chunk, nullptr, device, buffers);
+        done += ggml_row_size(entry.source.type, chunk.count * entry.plan.row_values());
     };
     const auto between = [&] {
         const size_t now = done;
@@ -245,33 +237,116 @@ void WeightStore::fill() {
     Workers(chunks.size(), options_.threads).run(work, between);
 }
 
+void WeightStore::fill_chunk(const Entry& entry, const Chunk& chunk, const Change* change, std::mutex& device,
+                             ConvertBuffers& buffers) {
+    const RowPlan& plan = entry.plan;
+    if (entry.panels()) {
+        fill_packed(entry, chunk.first, chunk.count, change, buffers);
+    } else if (ggml_backend_buffer_is_host(entry.tensor->buffer)) {
+        auto* data = static_cast<std::byte*>(entry.tensor->data) + static_cast<size_t>(chunk.first) * plan.row_bytes();
+        convert_chunk(entry, chunk, change, data, buffers);
+    } else {
+        std::vector<std::byte> staging(ggml_nbytes(entry.tensor));
+        convert_chunk(entry, chunk, change, staging.data(), buffers);
+        const std::lock_guard lock(device);
+        ggml_backend_tensor_set(entry.tensor, staging.data(), 0, staging.size());
+    }
+}
+
+void WeightStore::convert_chunk(const Entry& entry, const Chunk& chunk, const Change* change, std::byte* target,
+                                ConvertBuffers& buffers) {
+    if (change == nullptr) return convert_rows(entry.source, entry.plan, chunk.first, chunk.count, target, buffers);
+    const float* values = changed_rows(entry, chunk, change, buffers);
+    RowPlan relaid = entry.plan;  // the same values, which have their order now
+    relaid.rows = chunk.count * entry.plan.taps;
+    relaid.taps = 1;
+    TensorSource source = entry.source;
+    source.type = GGML_TYPE_F32;
+    source.data = reinterpret_cast<const std::byte*>(values);
+    convert_rows(source, relaid, 0, relaid.rows, target, buffers);
+}
+
+// Rows of the file as f32 in the tensor's order, changed, in buffers.panel.
+const float* WeightStore::changed_rows(const Entry& entry, const Chunk& chunk, const Change* change,
+                                       ConvertBuffers& buffers) {
+    RowPlan plan = entry.plan;
+    plan.type = GGML_TYPE_F32;
+    std::vector<float>& values = buffers.panel;
+    values.resize(static_cast<size_t>(chunk.count * plan.row_values()));
+    convert_rows(entry.source, plan, chunk.first, chunk.count, reinterpret_cast<std::byte*>(values.data()), buffers);
+    const int64_t rows = entry.plan_rows();
+    if (change != nullptr) (*change)(chunk.first / rows, chunk.count / rows, values.data());
+    return values.data();
+}
+
 // The places [first, first + count) of whole panels, counted in rows of the plan, of which each has `plan_rows`.
-void WeightStore::fill_packed(const Entry& entry, int64_t first, int64_t count, ConvertBuffers& buffers) {
-    const int64_t n = entry.shape.front(), plan_rows = entry.taps() / entry.plan.taps;
+void WeightStore::fill_packed(const Entry& entry, int64_t first, int64_t count, const Change* change,
+                              ConvertBuffers& buffers) {
+    const int64_t n = entry.shape.front(), plan_rows = entry.plan_rows();
     const int64_t step = entry.gated() ? kernels::kGateRun : kernels::kPanel;
     for (int64_t place = first / plan_rows; place < (first + count) / plan_rows; place += step)
-        pack_run(entry, place, kernels::run_at(place, step, n, entry.gated()), buffers);
+        pack_run(entry, place, kernels::run_at(place, step, n, entry.gated()), change, buffers);
 }
 
 // Rows of weights to the places from `place` on.
-void WeightStore::pack_run(const Entry& entry, int64_t place, kernels::Run run, ConvertBuffers& buffers) {
-    const TensorSource& source = *entry.source;
+void WeightStore::pack_run(const Entry& entry, int64_t place, kernels::Run run, const Change* change,
+                           ConvertBuffers& buffers) {
+    const TensorSource& source = entry.source;
     const RowPlan& plan = entry.plan;
     const kernels::Packing packing = entry.packing();
-    const int64_t taps = entry.taps(), c = plan.inner, plan_rows = taps / plan.taps;
+    const int64_t taps = entry.taps(), c = plan.inner, plan_rows = entry.plan_rows();
     const int64_t places = kernels::places_of(entry.shape.front(), entry.gated());
     const int64_t row = run.row * plan_rows, rows = run.count * plan_rows;
     const auto pack = [&](const kernels::FileRows& from) {
         return kernels::pack_file_rows(packing, from, places, taps, c, place, run.count, entry.tensor->data);
     };
     const size_t offset = ggml_row_size(source.type, row * plan.row_values());
-    if (pack({source.type, source.data + offset, plan.taps > 1})) return;
-    std::vector<float>& values = buffers.panel;
-    values.resize(static_cast<size_t>(rows * plan.row_values()));
-    convert_rows(source, plan, row, rows, reinterpret_cast<std::byte*>(values.data()), buffers);
-    if (packing == kernels::Packing::i8) check_finite(source, "q8_0", values.data(), values.size());
-    if (pack({GGML_TYPE_F32, values.data(), false})) return;
-    kernels::pack_rows(packing, values.data(), places, taps, c, place, run.count, entry.tensor->data);
+    if (change == nullptr && pack({source.type, source.data + offset, plan.taps > 1})) return;
+    const float* values = changed_rows(entry, {0, row, rows}, change, buffers);
+    if (packing == kernels::Packing::i8)
+        check_finite(source, "q8_0", values, static_cast<size_t>(rows * plan.row_values()));
+    if (pack({GGML_TYPE_F32, values, false})) return;
+    kernels::pack_rows(packing, values, places, taps, c, place, run.count, entry.tensor->data);
+}
+
+void WeightStore::refill(const ModelFile& file, const std::string& name, const Change* change,
+                         const std::atomic<bool>* cancelled) {
+    const auto known = by_name_.find(name);
+    if (known == by_name_.end() || !buffer_) fail("INVALID_ARGUMENT", "there is no loaded tensor ", printable(name));
+    const TensorSource& source = file.at(name);
+    Entry entry = entries_[known->second];
+    if (source.type != entry.source.type || source.shape != entry.source.shape || source.size != entry.source.size) {
+        fail("FILE_INVALID", file.path(), ": tensor ", printable(name), ": it has changed since the model was loaded");
+    }
+    entry.source = source;
+    const std::vector<Chunk> chunks = chunks_of(known->second);
+    std::mutex device;
+    const auto work = [&](size_t job, ConvertBuffers& buffers) {
+        check_cancelled(cancelled);
+        fill_chunk(entry, chunks[job], change, device, buffers);
+    };
+    Workers(chunks.size(), options_.threads).run(work, [] {});
+}
+
+std::vector<std::string> WeightStore::names() const {
+    std::vector<std::string> names;
+    for (const auto& [name, index] : by_name_) names.push_back(name);
+    return names;
+}
+
+const ggml_tensor* WeightStore::tensor(const std::string& name) const {
+    const auto known = by_name_.find(name);
+    return known == by_name_.end() ? nullptr : entries_[known->second].tensor;
+}
+
+WeightStore::Extent WeightStore::extent(const std::string& name) const {
+    const auto known = by_name_.find(name);
+    if (known == by_name_.end()) return {};
+    const Entry& entry = entries_[known->second];
+    const bool is_vector = entry.kind == Kind::Vector;
+    return {is_vector ? 1 : entry.shape.front(), entry.taps(), entry.shape.back(),
+            entry.packing() == kernels::Packing::i8 || (!entry.panels() && ggml_is_quantized(entry.plan.type)),
+            entry.gated()};
 }
 
 size_t WeightStore::bytes() const {

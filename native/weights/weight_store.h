@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -67,6 +68,24 @@ class WeightStore {
     // In place of load(): gives the tensors addresses that nothing may touch, so that graphs can be planned with them.
     void reserve(ggml_backend_buffer_type_t type);
 
+    // Adds to rows [first, first + count) of a tensor, given as f32 [count][taps][in].
+    using Change = std::function<void(int64_t first, int64_t count, float* values)>;
+    // Fills one tensor again, from the file that it was loaded from, opened anew; without a `change` it has the very
+    // bytes that load() gave it. `cancelled` is polled. Throws FILE_INVALID where the file has become another, ABORTED.
+    void refill(const ModelFile& file, const std::string& name, const Change* change,
+                const std::atomic<bool>* cancelled);
+
+    // What has been declared.
+    std::vector<std::string> names() const;
+    const ggml_tensor* tensor(const std::string& name) const;  // or null
+    // A tensor as rows of weights [out][taps][in]; a vector is one row. All zero where there is none of that name.
+    struct Extent {
+        int64_t out = 0, taps = 0, in = 0;
+        bool is_quantised = false;  // in blocks, or packed in eight bits
+        bool is_gated = false;      // multiplied and gated in one
+    };
+    Extent extent(const std::string& name) const;
+
     size_t bytes() const;           // of the buffer; before load(), of the tensors declared so far
     int64_t parameters() const;     // values in all tensors
     const char* type_name() const;  // the precision of most linear and convolution bytes: "f16", "q8_0", ...
@@ -78,10 +97,24 @@ class WeightStore {
     struct Entry;
     ggml_tensor* declare(const std::string& name, Kind kind, const std::vector<int64_t>& shape,
                          const std::vector<std::vector<int64_t>>& accepted);
-    void check_cancelled() const;
+    struct Chunk {  // a range of the plan's rows of one entry
+        size_t entry;
+        int64_t first, count;
+    };
+    static void check_cancelled(const std::atomic<bool>* cancelled);
+    std::vector<Chunk> chunks_of(size_t index) const;
     void fill();
-    static void fill_packed(const Entry& entry, int64_t first, int64_t count, ConvertBuffers& buffers);
-    static void pack_run(const Entry& entry, int64_t place, kernels::Run run, ConvertBuffers& buffers);
+    // `change` may be null in all of these.
+    static void fill_chunk(const Entry& entry, const Chunk& chunk, const Change* change, std::mutex& device,
+                           ConvertBuffers& buffers);
+    static void fill_packed(const Entry& entry, int64_t first, int64_t count, const Change* change,
+                            ConvertBuffers& buffers);
+    static void pack_run(const Entry& entry, int64_t place, kernels::Run run, const Change* change,
+                         ConvertBuffers& buffers);
+    static void convert_chunk(const Entry& entry, const Chunk& chunk, const Change* change, std::byte* target,
+                              ConvertBuffers& buffers);
+    static const float* changed_rows(const Entry& entry, const Chunk& chunk, const Change* change,
+                                     ConvertBuffers& buffers);
 
     const ModelFile& file_;
     LoadOptions options_;

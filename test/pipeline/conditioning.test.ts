@@ -6,6 +6,7 @@ import { JointPasses } from '../../lib/pipeline/joint-passes';
 import { ClipTokenizer } from '../../lib/prompt/clip-tokenizer';
 import { EmbeddingCache } from '../../lib/prompt/embedding-cache';
 import { loadClipVocabulary } from '../../lib/prompt/vocabulary';
+import { noAdapters } from '../support/studio';
 
 const tokenizer = new ClipTokenizer(loadClipVocabulary());
 const all = () => true;
@@ -34,7 +35,7 @@ function fakeStudio() {
   } as unknown as Model;
   const passes = new JointPasses(model);
   const encoders = [{ number: 1 as const, tokenizer }];
-  const studio: TextStudio = { model, encoders, embeddings: new EmbeddingCache(), passes };
+  const studio: TextStudio = { model, encoders, embeddings: new EmbeddingCache(), passes, ...noAdapters(model) };
   return { studio, encoded, alive };
 }
 

@@ -53,8 +53,8 @@ const refused: [Record<string, unknown>, RegExp][] = [
   [{ guidanceInterval: [1] }, /^guidanceInterval: /],
   [{ guidanceInterval: [5, 1] }, /^guidanceInterval\[1\]: expected a number in 5../],
   [
-    { prompt: 'a <lora:film:0.8>' },
-    /^prompt: expected text without <lora:film:0.8>: extra networks cannot be loaded yet$/,
+    { prompt: 'a <hypernet:film:0.8>' },
+    /^prompt: expected text without <hypernet:film:0.8>: there are no extra networks of the kind 'hypernet'$/,
   ],
   [
     { prompt: 'a <lora:film:x>' },

@@ -10,6 +10,7 @@ import { EmbeddingCache } from '../../lib/prompt/embedding-cache';
 import { loadClipVocabulary } from '../../lib/prompt/vocabulary';
 import { relativeError } from '../support/compare';
 import { networkPath, readFixture } from '../support/safetensors';
+import { noAdapters } from '../support/studio';
 
 t.test('each conditioning may see latents of its own', async (t) => {
   const reference = readFixture(networkPath('avatar.ref.safetensors'));
@@ -64,7 +65,7 @@ function fakeNetwork(options: Parameters<typeof parseDirection>[0], pictures = 1
     forget() {},
   } as unknown as JointPasses;
   const studio: TextStudio = {
-    ...{ model, encoders: [{ number: 1, tokenizer }] },
+    ...{ model, encoders: [{ number: 1, tokenizer }], ...noAdapters(model) },
     ...{ embeddings: new EmbeddingCache(), passes },
   };
   let direction: Direction = parseDirection(options);

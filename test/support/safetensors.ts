@@ -37,3 +37,8 @@ export function readFixture(file: string): Fixture {
 export function networkPath(...parts: string[]): string {
   return path.resolve(__dirname, '..', 'fixtures', 'networks', ...parts);
 }
+
+/** `test/fixtures/adapters/...` */
+export function adapterPath(...parts: string[]): string {
+  return path.resolve(__dirname, '..', 'fixtures', 'adapters', ...parts);
+}

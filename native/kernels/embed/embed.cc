@@ -27,7 +27,12 @@ void embed_task(const EmbedArgs& args, int64_t task) {
     const int64_t c = args.tokens.c;
     float* y = args.y + task * c;
     float* position = scratch(Scratch::rows, static_cast<size_t>(c));
-    read_row(args.tokens, args.ids[task], y);
+    const int64_t id = args.ids[task];
+    if (id < args.tokens.n) {
+        read_row(args.tokens, id, y);
+    } else {
+        std::memcpy(y, args.extra + (id - args.tokens.n) * c, static_cast<size_t>(c) * sizeof(float));
+    }
     read_row(args.positions, task % args.positions.n, position);
     for (int64_t i = 0; i < c; ++i) y[i] += position[i];
 }

@@ -7,10 +7,12 @@
 
 namespace nd::kernels {
 
-// y[row] = tokens[ids[row]] + positions[row % positions.n], rows of `c` values.
+// y[row] = tokens[ids[row]] + positions[row % positions.n], rows of `c` values; ids from tokens.n on are rows of
+// `extra`.
 struct EmbedArgs {
-    const int32_t* ids = nullptr;  // each from 0 to tokens.n - 1
+    const int32_t* ids = nullptr;  // each from 0 to tokens.n - 1, or beyond where there are rows for it in `extra`
     WeightView tokens, positions;
+    const float* extra = nullptr;
     float* y = nullptr;
     int64_t rows = 0;
 };

@@ -164,7 +164,7 @@ function isWhole({
   return (
     typeof model === 'string' &&
     Array.isArray(functions) &&
-    functions.every((name) => name === 'sampler' || name === 'schedule') &&
+    functions.every((name) => unsaved.includes(name)) &&
     isObject(request) &&
     ['image', 'mask'].every((name) => isObject((request as Record<string, unknown>)[name] ?? {})) &&
     isObject(direction) &&

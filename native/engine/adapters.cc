@@ -179,15 +179,14 @@ std::shared_ptr<const LowRankWeights> Adapters::low_ranks(const AdapterSet* set,
     if (layers.empty()) return nullptr;
 
     auto result = std::make_shared<LowRankWeights>();
-    result->context.reset(ggml_init({ggml_tensor_overhead() * layers.size() * 2, nullptr, /*no_alloc=*/true}));
-    if (!result->context) fail("OUT_OF_MEMORY", "no memory for the factors of ", layers.size(), " layers");
-    ggml_context* context = result->context.get();
+    ggml_context* context = result->context.emplace(2 * layers.size()).get();
     for (const auto& [tensor, factors] : layers) {
         const auto extent = store_.extent(*tensor);
         ggml_tensor* down = ggml_new_tensor_3d(context, GGML_TYPE_F32, extent.in, extent.taps, factors.rank);
         ggml_tensor* up = ggml_new_tensor_2d(context, GGML_TYPE_F32, factors.rank, extent.out);
         result->layers.emplace(store_.tensor(*tensor), ops::LowRank{down, up, factors.rank});
     }
+    backend::check_headroom();
     result->buffer.reset(ggml_backend_alloc_ctx_tensors_from_buft(context, ggml_backend_cpu_buffer_type()));
     if (!result->buffer) fail("OUT_OF_MEMORY", "no memory for the factors of ", layers.size(), " layers");
     for (const auto& [tensor, factors] : layers) {

@@ -11,10 +11,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "native/backend/cancel_token.h"
+#include "native/backend/tensor_context.h"
 #include "native/ops/ops.h"
 #include "native/weights/lora_file.h"
 #include "native/weights/weight_store.h"
@@ -37,7 +39,7 @@ enum class Component { unet, text };
 
 // Factors of low rank, for layers whose weights stay as they are.
 struct LowRankWeights {
-    ggml_context_ptr context;
+    std::optional<backend::TensorContext> context;
     ggml_backend_buffer_ptr buffer;
     ops::LowRanks layers;
 };

@@ -170,7 +170,7 @@ bool changes(const LoraLayer& layer, bool bias) {
 }
 
 bool is_low_rank(const LoraLayer& layer, bool bias) {
-    return !bias && layer.find("up") != nullptr;
+    return !bias && std::string(layer.kind()) == "lora";
 }
 
 LoraDelta::LoraDelta(const LoraFile& file, const LoraLayer& layer, const WeightStore::Extent& extent, bool bias)

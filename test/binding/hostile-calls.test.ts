@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import { loadAddon } from '../../lib/binding/load';
-import { networkPath } from '../support/safetensors';
+import { adapterPath, networkPath } from '../support/safetensors';
 
 const program = path.resolve(__dirname, '..', 'support', 'hostile-calls.cjs');
 /** `ND_HOSTILE_CALLS=100000` makes as many. */
@@ -21,7 +21,7 @@ t.test(
     const models = ['avatar.safetensors', 'ddpm.safetensors'].map((name) => networkPath(name));
     const { status, signal, stdout, stderr } = spawnSync(
       process.execPath,
-      [program, String(calls), String(seed), log, ...models],
+      [program, String(calls), String(seed), log, ...models, adapterPath('plain.safetensors')],
       { encoding: 'utf8' },
     );
     const last = readFileSync(log, 'utf8').split('\n').slice(-40).join('\n');

@@ -1,6 +1,6 @@
 'use strict';
 // A program that makes every native call with anything at all and has to live. argv: calls, seed, a file that hears each call before it
-// is made, a model with text and one without. Every call must end with a value, a TypeError of the engine's own (wrong `this`), an Error
+// is made, a model with text and one without, a LoRA for the first. Every call must end with a value, a TypeError of the engine's own (wrong `this`), an Error
 // with a code of ours, or what a getter of the caller threw. Prints what came of the calls as JSON; exits with 1 at anything else.
 const fs = require('node:fs');
 const path = require('node:path');
@@ -8,7 +8,7 @@ const fc = require('fast-check');
 const { anything, thrown } = require('./hostile-values.cjs');
 
 const [calls, seed] = process.argv.slice(2, 4).map(Number);
-const [log, withText, withoutText] = process.argv.slice(4);
+const [log, withText, withoutText, loraFile] = process.argv.slice(4);
 const addon = require('node-gyp-build')(path.resolve(__dirname, '..', '..'));
 const { errorCodes } = require('../../dist/errors');
 const options = { precision: 'auto', threads: 2, memoryBudgetBytes: null };
@@ -18,7 +18,7 @@ const outcomes = {};
 // The handles that calls are made with. Old ones leave, disposed of or not.
 const world = {
   addon,
-  handles: { model: [], context: [], cancellation: [] },
+  handles: { model: [], context: [], cancellation: [], lora: [], adapters: [] },
   next: 0,
   keep(kind, handle) {
     const list = world.handles[kind];
@@ -35,6 +35,8 @@ const world = {
     const model = world.pick('model', world.next++);
     if (world.next % 20 === 0) model?.dispose().catch(() => {});
     if (world.next % 7 === 0) world.pick('context', world.next)?.dispose();
+    if (world.next % 11 === 0) world.pick('lora', world.next)?.dispose();
+    if (world.next % 13 === 0) world.pick('adapters', world.next)?.dispose();
   },
   construct: (Type) => attempt(() => new Type()),
   // Gives a real handle the prototype of another class for as long as the call reads its arguments.
@@ -79,15 +81,23 @@ function goodCall(name, index) {
   const cancellation = index % 3 ? null : new addon.Cancellation();
   if (cancellation) world.keep('cancellation', cancellation);
   const context = info.unet?.contextWidth ? world.pick('context', index) : null;
+  const adapters = index % 3 ? null : world.pick('adapters', index);
+  const ids = new Int32Array(77 * rows).fill(index % 4 ? 3 : (info.textEncoder?.vocabularySize ?? 0));
+  const vectors = index % 2 ? null : floats(text);
+  const use = { lora: world.pick('lora', index), unetWeight: 1, textEncoderWeight: index % 2 };
   const good = {
     info: () => [model, []],
-    encodeText: () => [model, [new Int32Array(77 * rows).fill(3), rows, 0, 1, cancellation]],
-    createContext: () => [model, [floats(77 * text * rows), rows, null, cancellation]],
+    encodeText: () => [model, [ids, rows, 0, 1, cancellation, adapters, vectors]],
+    createContext: () => [model, [floats(77 * text * rows), rows, null, cancellation, adapters]],
     predictNoise: () => [model, [...latents, 500, context, predictions[index % 4], cancellation]],
     decode: () => [model, [...latents, cancellation]],
     encode: () => [model, [floats(3 * 32 * 32), [1, 3, 32, 32], cancellation]],
     stats: () => [model, []],
-    dispose: () => [index % 5 ? world.pick('context', index) : model, []],
+    loadLora: () => [index % 2 ? addon : model, [loraFile]],
+    readTensors: () => [addon, [loraFile]],
+    createAdapters: () => [model, [index % 5 ? [use] : [use, use]]],
+    reports: () => [world.pick('adapters', index), []],
+    dispose: () => [index % 5 ? world.pick(['context', 'lora', 'adapters'][index % 3], index) : model, []],
     rows: () => [world.pick('context', index), []],
     cancel: () => [world.pick('cancellation', index), []],
     inspect: () => [addon, [withText]],
@@ -99,7 +109,7 @@ function goodCall(name, index) {
 
 // The function of that name, as anybody can get hold of it, getters included.
 function find(name, self, index) {
-  const owners = [self, ...['model', 'context', 'cancellation'].map((kind) => world.pick(kind, index))];
+  const owners = [self, ...Object.keys(world.handles).map((kind) => world.pick(kind, index))];
   for (let owner of owners) {
     for (; owner instanceof Object; owner = Object.getPrototypeOf(owner)) {
       const found = attempt(() => Object.getOwnPropertyDescriptor(owner, name));
@@ -111,13 +121,13 @@ function find(name, self, index) {
 }
 
 const names =
-  'info encodeText createContext predictNoise decode encode stats dispose rows cancel inspect load constructor'.split(
+  'info encodeText createContext predictNoise decode encode createAdapters loadLora reports readTensors stats dispose rows cancel inspect load constructor'.split(
     ' ',
   );
 const aCall = fc.record({
   // Loading and disposing are rarer, so that most calls meet a model.
   name: fc.oneof(
-    { weight: 5, arbitrary: fc.constantFrom(...names.slice(1, 6)) },
+    { weight: 5, arbitrary: fc.constantFrom(...names.slice(1, 7)) },
     { weight: 2, arbitrary: fc.constantFrom(...names) },
   ),
   index: fc.nat(1000),
@@ -136,6 +146,8 @@ function keepResult(value) {
   if (!(value instanceof Object)) return;
   if (attempt(() => typeof value.predictNoise === 'function')) world.keep('model', value);
   else if (attempt(() => typeof value.rows === 'number' && value.rows > 0)) world.keep('context', value);
+  else if (attempt(() => value.info.kinds)) world.keep('lora', value);
+  else if (attempt(() => Array.isArray(value.reports))) world.keep('adapters', value);
 }
 
 // Makes one call; a promise of how it ended.
@@ -176,6 +188,11 @@ async function refill() {
     const embeddings = floats(77 * (attempt(() => model.info.textEncoder.width) ?? 1) * rows);
     const context = await attempt(() => model.createContext(embeddings, rows, null, null))?.catch(() => null);
     if (context) world.keep('context', context);
+    const lora = await addon.loadLora(loraFile);
+    world.keep('lora', lora);
+    const use = { lora, unetWeight: rows, textEncoderWeight: 1 };
+    const adapters = await attempt(() => model.createAdapters([use]))?.catch(() => null);
+    if (adapters) world.keep('adapters', adapters);
   }
 }
 

@@ -116,7 +116,11 @@ const shapes = fc
 
 /** Real handles in every state, and what only looks like one. */
 const handles = fc
-  .tuple(fc.constantFrom('model', 'context', 'cancellation'), fc.nat(100), fc.integer({ min: 0, max: 7 }))
+  .tuple(
+    fc.constantFrom('model', 'context', 'cancellation', 'lora', 'adapters'),
+    fc.nat(100),
+    fc.integer({ min: 0, max: 7 }),
+  )
   .map(([kind, index, state]) => (world) => {
     const real = () => world.pick(kind, index) ?? null;
     const { Cancellation } = world.addon;
@@ -129,7 +133,7 @@ const handles = fc
     return real();
   });
 
-const objects = fc.integer({ min: 0, max: 4 }).map((kind) => (world) => {
+const objects = fc.integer({ min: 0, max: 7 }).map((kind) => (world) => {
   if (kind === 0)
     return {
       get precision() {
@@ -147,6 +151,10 @@ const objects = fc.integer({ min: 0, max: 4 }).map((kind) => (world) => {
       memoryBudgetBytes: null,
     };
   if (kind === 3) return traps({ precision: 'auto', threads: 1, memoryBudgetBytes: 2 ** 20 }, world);
+  // LoRAs with weights: of getters that dispose of them, of no numbers, or of what is none.
+  if (kind === 4) return [traps({ lora: world.pick('lora', world.next), unetWeight: 1, textEncoderWeight: 1 }, world)];
+  if (kind === 5) return [{ lora: world.pick('context', 0), unetWeight: 1, textEncoderWeight: NaN }];
+  if (kind === 6) return new Array(3).fill({ lora: world.pick('lora', 0), unetWeight: 1e308, textEncoderWeight: -1 });
   return { [Symbol.toPrimitive]: hostile, toString: hostile, valueOf: hostile };
 });
 

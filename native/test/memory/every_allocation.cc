@@ -26,8 +26,8 @@ using Operation = std::function<Bytes()>;
 const CancelToken kGo;
 const std::string kFile = std::string(ND_FIXTURES) + "/avatar.safetensors";
 
-std::shared_ptr<Engine> load() {
-    return std::make_shared<Engine>(kFile, LoadOptions{"auto", 2, {}}, kGo, nullptr);
+std::shared_ptr<Engine> load(const char* precision = "auto") {
+    return std::make_shared<Engine>(kFile, LoadOptions{precision, 2, {}}, kGo, nullptr);
 }
 
 Bytes wave(int64_t size) {
@@ -109,6 +109,23 @@ TEST("memory: predicting noise") {
         const auto context = engine->create_context(embeddings(*engine), 1, nullptr, kGo);
         return [engine, context] { return engine->predict_noise(wave(256), {1, 4, 8, 8}, 500, *context, {}, kGo); };
     });
+}
+
+// Merged into weights, and as layers of their own beside quantised ones.
+TEST("memory: using a LoRA") {
+    const std::string lora = std::string(ND_FIXTURES) + "/../adapters/plain.safetensors";
+    check_operation("load_lora",
+                    [&] { return [&] { return Bytes{static_cast<float>(nd::weights::LoraFile(lora).bytes())}; }; });
+    for (const char* precision : {"auto", "q8_0"}) {
+        check_operation(precision, [&] {
+            const auto engine = load(precision);
+            const auto file = std::make_shared<const nd::weights::LoraFile>(lora);
+            return [engine, file, text = embeddings(*engine)] {
+                const auto adapters = engine->create_adapters({{file, 1, 1}});
+                return engine->create_context(text, 1, nullptr, kGo, adapters)->keys.front();
+            };
+        });
+    }
 }
 
 TEST("memory: decoding and encoding") {

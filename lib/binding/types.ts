@@ -318,6 +318,11 @@ export interface NativeAddon {
   inspect(path: string): Promise<NativeModelInfo>;
   /** Plans the graphs of a request without loading the weights. */
   measure(path: string, options: NativeLoadOptions, request: NativeMemoryRequest): Promise<NativeMemoryUse>;
+  /**
+   * How many operations a second the CPU makes on registers alone, all threads together, in each kind of product that the kernels have; 0
+   * where it has none. `seconds` for each kind, 0 to 2.
+   */
+  measurePeaks(threads: number, seconds: number, cancellation: NativeCancellation | null): Promise<NativeOperations>;
   /** Writes the model at `input` as one file; `onProgress` hears 0..1 on the JavaScript thread. */
   convert(
     input: string,

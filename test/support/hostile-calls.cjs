@@ -101,6 +101,7 @@ function goodCall(name, index) {
     rows: () => [world.pick('context', index), []],
     cancel: () => [world.pick('cancellation', index), []],
     inspect: () => [addon, [withText]],
+    measurePeaks: () => [addon, [rows, 0, cancellation]],
     load: () => [addon, [index % 2 ? withText : withoutText, options, cancellation, () => {}]],
     constructor: () => [undefined, []],
   };
@@ -121,7 +122,7 @@ function find(name, self, index) {
 }
 
 const names =
-  'info encodeText createContext predictNoise decode encode createAdapters loadLora reports readTensors stats dispose rows cancel inspect load constructor'.split(
+  'info encodeText createContext predictNoise decode encode createAdapters loadLora reports readTensors stats dispose rows cancel inspect measurePeaks load constructor'.split(
     ' ',
   );
 const aCall = fc.record({

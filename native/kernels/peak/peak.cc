@@ -1,5 +1,9 @@
 #include "native/kernels/peak/peak.h"
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+
 #include "native/kernels/gemm/packing.h"
 #include "native/kernels/peak/variants.h"
 
@@ -22,6 +26,30 @@ double peak_ops(int64_t rounds, Packing packing) {
     if (packing != Packing::rows)
         return double(rounds) * kChains * kPackedVector * static_cast<double>(group_size(packing)) * 2;
     return ND_DISPATCH(peak_ops, rounds);
+}
+
+double peak_rate(Packing packing, int threads, double seconds, const OnThreads& on_threads,
+                 const std::function<bool()>& cancelled) {
+    if (!can_multiply(packing)) return 0;
+    using Clock = std::chrono::steady_clock;
+    const auto since = [](Clock::time_point start) {
+        return std::chrono::duration<double>(Clock::now() - start).count();
+    };
+    constexpr int64_t kRounds = 4000000;
+    const Clock::time_point start = Clock::now();
+    double best = 0;
+    for (int runs = 0; runs < 4 || since(start) < seconds; ++runs) {
+        if (cancelled && cancelled()) return 0;
+        // By a counter, so that a thread that comes late has less to do and none is waited for.
+        std::atomic<int> next{0};
+        const Clock::time_point before = Clock::now();
+        on_threads([&] {
+            while (next.fetch_add(1) < threads) peak_run(kRounds, packing);
+        });
+        const double rate = threads * peak_ops(kRounds, packing) / since(before);
+        if (runs > 0) best = std::max(best, rate);  // the first one wakes the threads
+    }
+    return best;
 }
 
 }  // namespace nd::kernels

@@ -313,9 +313,7 @@ int main(int argc, char** argv) {
     std::printf("instruction set: %s, threads: %d\n", isa_name(isa()), threads);
     for (const Packing packing : {Packing::rows, Packing::bf16, Packing::i8}) {
         if (!can_multiply(packing)) continue;
-        constexpr int64_t kRounds = 10000000;
-        const double time = best_time([&] { parallel(pool, threads, [&](int64_t) { peak_run(kRounds, packing); }); });
-        bench.peak[int(packing)] = threads * peak_ops(kRounds, packing) / time / 1e9;
+        bench.peak[int(packing)] = peak_rate(packing, threads, 0.5, [&](const auto& job) { pool.run(job); }) / 1e9;
         std::printf("peak %s: %.1f GOP/s\n", name_of(packing), bench.peak[int(packing)]);
     }
     bench.peak[int(Packing::winograd)] = bench.peak[int(Packing::blocks)] =

@@ -5,6 +5,7 @@
 #include <string>
 #include <thread>
 
+#include "native/kernels/gemm/packing.h"
 #include "native/kernels/peak/peak.h"
 #include "native/kernels/scratch.h"
 #include "native/test/kernels/support.h"
@@ -44,5 +45,19 @@ TEST("peak: the chains compute what they say") {
     for_each_isa([](const char* isa) {
         const double lanes = peak_ops(1) / 24;  // x = x / 2 + 1 ends at 2, in 12 chains of this many lanes
         CHECK(std::abs(peak_run(100) - 24 * lanes) < 1e-3, isa);
+    });
+}
+
+TEST("peak: a rate is of all threads together, of products that the CPU has, and ends when it is told to") {
+    for_each_isa([](const char* isa) {
+        int calls = 0;
+        const OnThreads alone = [&](const std::function<void()>& job) { ++calls, job(); };
+        for (const Packing packing : {Packing::rows, Packing::bf16, Packing::i8}) {
+            calls = 0;
+            const double rate = peak_rate(packing, 1, 0, alone);
+            CHECK((rate > 0) == can_multiply(packing), isa);
+            CHECK((calls >= 4) == can_multiply(packing), isa);
+        }
+        CHECK(peak_rate(Packing::rows, 1, 0, alone, [] { return true; }) == 0, isa);
     });
 }

@@ -11,6 +11,11 @@ const { values, positionals } = parseArgs({
     size: { type: 'string' }, // one or several
     steps: { type: 'string' },
     json: { type: 'boolean', default: false },
+    // sd15, sd21, sdxl and avatar, as `node-diffusion bench` has them:
+    repeat: { type: 'string' },
+    baseline: { type: 'string' },
+    chart: { type: 'string' },
+    peer: { type: 'string', multiple: true },
   },
 });
 

@@ -1,5 +1,6 @@
 /** The command line: picks the subcommand, and turns how it ends into an exit code. */
 import { DiffusionError, type ErrorCode } from '../errors';
+import { bench, benchHelp } from './bench';
 import { convert, convertHelp } from './convert';
 import { ddpm, ddpmHelp } from './ddpm';
 import { devices, devicesHelp } from './devices';
@@ -22,6 +23,7 @@ const commands: Readonly<Record<string, Command>> = {
   inspect: { run: inspect, help: inspectHelp },
   convert: { run: convert, help: convertHelp },
   devices: { run: devices, help: devicesHelp },
+  bench: { run: bench, help: benchHelp },
 };
 
 /** What a request may be refused for: the user's words, not the machine. */

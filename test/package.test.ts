@@ -22,6 +22,7 @@ t.test('npm pack', async (t) => {
       'scripts/build-native.cjs',
       'assets/avatar.safetensors',
       'assets/ddpm.safetensors',
+      'assets/bench_diffusers.py',
       'assets/bpe_simple_vocab_16e6.txt.gz',
     ],
   ]) {

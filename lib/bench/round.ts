@@ -63,14 +63,14 @@ export function measureRound(configuration: Configuration, signal?: AbortSignal)
       else if (answer.code) reject(new DiffusionError(answer.code as ErrorCode, answer.message));
       else reject(new Error(answer.message));
     });
-    child.on('error', (cause) => {
-      if (signal?.aborted) reject(new DiffusionError('ABORTED', 'the measurement was aborted', { cause }));
-      else reject(cause);
-    });
+    const aborted = () => new DiffusionError('ABORTED', 'the measurement was aborted', { cause: signal?.reason });
+    child.on('error', (cause) => reject(signal?.aborted ? aborted() : cause));
     // After the answer, where one came.
     child.on('close', (code, ended) => {
       const how = ended ? `was ended by ${ended}` : `ended with code ${code}`;
-      reject(new DiffusionError('ENGINE_CRASHED', `the process that was measured ${how}`));
+      // Ctrl-C in a terminal reaches both processes.
+      if (signal?.aborted) reject(aborted());
+      else reject(new DiffusionError('ENGINE_CRASHED', `the process that was measured ${how}`));
     });
   });
 }

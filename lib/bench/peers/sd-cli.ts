@@ -54,22 +54,29 @@ function argumentsFor(configuration: PeerConfiguration, output: string, isBest: 
 /** Throws where the log does not tell all of the steps, and of decoding if that is wanted. */
 export function roundOf(log: string, steps: number, wantsDecode: boolean): Omit<PeerRound, 'peakBytes'> {
   const step = stepsIn(log, steps);
-  const firstDecode = secondsIn(log, 'decode_first_stage');
-  if (step.length < steps || (wantsDecode && firstDecode === undefined)) {
+  const decode = secondsIn(log, 'decode_first_stage').at(0);
+  if (step.length < steps || (wantsDecode && decode === undefined)) {
     throw new Error(`expected the times of ${steps} steps and of decoding in its log, which ends: ${lastLine(log)}`);
   }
   return {
-    load: secondsIn(log, 'loading tensors'),
-    text: secondsIn(log, 'get_learned_condition'),
+    load: loading(log),
+    text: secondsIn(log, 'get_learned_condition').at(0),
     step: step.length > 1 ? step.slice(1) : step,
-    firstDecode,
+    // Newer ones load the VAE's weights in it.
+    firstDecode: decode && decode - (loading(log.split(/decoding \d+ latents/)[1] ?? '') ?? 0),
   };
 }
 
-/** Seconds that a line of the log tells after `what`, or milliseconds. */
-function secondsIn(log: string, what: string): number | undefined {
-  const found = new RegExp(`${what} completed, taking ([\\d.]+) ?(m?s)`).exec(log);
-  return found ? Number(found[1]) / (found[2] === 'ms' ? 1000 : 1) : undefined;
+/** Of all parts of the model: newer ones load each when it is needed. */
+function loading(log: string): number | undefined {
+  const parts = secondsIn(log, 'loading tensors');
+  return parts.length > 0 ? parts.reduce((sum, part) => sum + part) : undefined;
+}
+
+/** What the lines of the log tell after `what`. */
+function secondsIn(log: string, what: string): number[] {
+  const lines = log.matchAll(new RegExp(`${what} completed, taking ([\\d.]+) ?(m?s)`, 'g'));
+  return [...lines].map(([, value, unit]) => Number(value) / (unit === 'ms' ? 1000 : 1));
 }
 
 /** The time of each step, from the progress lines: `| 2/3 - 13.70s/it`, or `it/s` below a second. */

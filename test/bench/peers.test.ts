@@ -1,0 +1,87 @@
+/** Which peers there are, what they cannot draw, and what is read from their logs. */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import t from 'tap';
+import { findPeer, peers } from '../../lib/bench/peers/index';
+import { roundOf } from '../../lib/bench/peers/sd-cli';
+import { watch } from '../../lib/bench/peers/watch';
+
+t.test('a peer is known and its program exists', async (t) => {
+  t.strictSame(findPeer('sd-cli', process.execPath), { name: 'sd-cli', program: process.execPath });
+  const { name, ext, dir } = path.parse(process.execPath);
+  const { PATH } = process.env;
+  t.teardown(() => (process.env.PATH = PATH));
+  process.env.PATH = `${path.join(dir, 'none')}${path.delimiter}${dir}`;
+  t.equal(findPeer('diffusers', name + ext).program, process.execPath, 'looked for on the PATH');
+  t.throws(() => findPeer('onnx', process.execPath), {
+    code: 'INVALID_ARGUMENT',
+    message: /sd-cli, .*diffusers, got 'onnx'/,
+  });
+  const plain = path.join(t.testdir({ plain: '' }), 'plain');
+  for (const program of ['no-such-program-here', path.join(dir, 'no', 'such'), '', dir, plain]) {
+    if (program === plain && process.platform === 'win32') continue;
+    t.throws(() => findPeer('sd-cli', program), { code: 'FILE_NOT_FOUND', message: /peer sd-cli: / }, program);
+  }
+});
+
+t.test('what they cannot draw', async (t) => {
+  const folder = t.testdir();
+  const here = { width: 64, height: 64, steps: 1, threads: 1, family: 'sd1', hasBf16: true };
+  const configuration = { ...here, model: path.join(folder, 'x.safetensors'), precision: 'auto' };
+  for (const { unable } of Object.values(peers)) {
+    t.equal(unable(configuration), undefined);
+    t.match(unable({ ...configuration, precision: 'q3' }), /q3/);
+    t.match(unable({ ...configuration, family: 'custom' }), /custom/);
+  }
+  const { diffusers, 'sd-cli': sdCli } = peers;
+  t.match(diffusers.unable({ ...configuration, model: 'x.gguf' }), /safetensors/);
+  t.match(diffusers.unable({ ...configuration, precision: 'q8_0' }), /q8_0/);
+  t.equal(diffusers.unable({ ...configuration, family: 'sdxl', model: folder }), undefined, 'any folder');
+  t.equal(diffusers.format(configuration), 'bfloat16');
+  t.equal(diffusers.format({ ...configuration, hasBf16: false }), 'float32');
+  t.equal(sdCli.format({ ...configuration, precision: 'q4_k' }), 'q4_K');
+});
+
+// Lines as stable-diffusion.cpp writes them, progress bars and all.
+const log = [
+  '  |##################################################| 196/196 - 1.10GB/s\x1b[K',
+  '[INFO ] model_loader.cpp:1304 - loading tensors completed, taking 0.21s (read: 0.20s, memcpy: 0.00s)',
+  '[INFO ] stable-diffusion.cpp:5296 - get_learned_condition completed, taking 374 ms',
+  '[INFO ] model_loader.cpp:1304 - loading tensors completed, taking 1.42s (read: 1.30s, memcpy: 0.00s)',
+  '\r  |=========================>                        | 1/3 - 2.77s/it\x1b[K',
+  '\r  |=========================>                        | 2/3 - 1.42s/it\x1b[K',
+  '\r  |==================================================| 3/3 - 2.00it/s\x1b[K',
+  '[INFO ] stable-diffusion.cpp:5321 - decoding 1 latents',
+  '[INFO ] model_loader.cpp:1304 - loading tensors completed, taking 0.40s (read: 0.30s, memcpy: 0.00s)',
+  '[INFO ] stable-diffusion.cpp:5391 - decode_first_stage completed, taking 1.73s',
+].join('\n');
+
+t.test("stable-diffusion.cpp's log", async (t) => {
+  const { load, text, step, firstDecode } = roundOf(log, 3, true);
+  t.ok(Math.abs(load! - 2.03) < 1e-9, `${load}: all parts`);
+  t.strictSame({ text, step }, { text: 0.374, step: [1.42, 0.5] }, 'without the first step, which loads');
+  t.ok(Math.abs(firstDecode! - 1.33) < 1e-9, `${firstDecode}: without the loading in it`);
+  t.strictSame(roundOf(log.split('\n').slice(0, 5).join('\n').replaceAll('1/3', '1/1'), 1, false).step, [2.77]);
+  t.throws(() => roundOf(log, 4, false), /4 steps.*which ends: .*1\.73s/);
+  t.throws(() => roundOf(log.split('\n').slice(0, 8).join('\n'), 3, true), /decoding/);
+});
+
+t.test('a process is watched', async (t) => {
+  const program = path.join(t.testdir(), 'program.cjs');
+  const says = (text: string) => writeFileSync(program, text);
+  says("console.log('one'); console.error('two');");
+  const { stdout, log } = await watch(process.execPath, [program]);
+  t.equal(stdout, 'one\n');
+  t.match(log, /two/);
+  says("console.error('first'); console.error('out of luck'); process.exit(3)");
+  await t.rejects(watch(process.execPath, [program]), { message: 'it ended with code 3: out of luck' });
+  says("console.log('step 1'); setInterval(() => {}, 1000)");
+  const ended = await watch(process.execPath, [program], undefined, (log) => log.includes('step 1'));
+  t.match(ended.stdout, 'step 1', 'ended once it had said enough');
+  if (process.platform === 'linux') t.ok(ended.peakBytes! > 1e6, `${ended.peakBytes} bytes`);
+  const cancel = new AbortController();
+  const running = watch(process.execPath, [program], cancel.signal);
+  cancel.abort();
+  await t.rejects(running, { code: 'ABORTED' });
+  await t.rejects(watch(path.join(program, 'none'), []), { code: /ENO(ENT|TDIR)/ });
+});

@@ -4,6 +4,7 @@ import path from 'node:path';
 import t, { type Test } from 'tap';
 import type { Report } from '../../lib/bench/report';
 import type { Spread } from '../../lib/bench/statistics';
+import { convertModel } from '../../lib/index';
 import { readTensors, writeFolder } from '../support/model-files';
 import { networkPath } from '../support/safetensors';
 import { run } from './run';
@@ -60,8 +61,10 @@ t.test('the embedded model: JSON, text, chart, baseline', async (t) => {
 
 t.test('a peer that fails is told, and the rest is measured', async (t) => {
   // A folder, which diffusers could read; but Node is no Python.
-  const parts = readTensors(networkPath('avatar.safetensors'));
-  const model = writeFolder(path.join(t.testdir(), 'avatar'), parts);
+  const folder = t.testdir();
+  const canonical = path.join(folder, 'canonical.safetensors');
+  await convertModel(networkPath('avatar.safetensors'), canonical); // from CompVis' names
+  const model = writeFolder(path.join(folder, 'avatar'), readTensors(canonical));
   const args = [...small, '--model', model, '--size', '32', '--json', '--peer', `diffusers=${process.execPath}`];
   const { code, stdout, stderr } = await run(args);
   t.equal(code, 0, stderr);

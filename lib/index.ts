@@ -7,6 +7,7 @@ export { formatInfotext, type GenerationFacts } from './image/infotext';
 export { type ParsedInfotext, parseInfotext, parseParameters, type RequestOptions } from './image/parse-infotext';
 export type { Translated } from './image/translation';
 export type { AdapterReport, AdapterSet, AdapterUse } from './model/adapters';
+export { ControlNet, type ControlNetOptions } from './model/control-net';
 export { type ConversionResult, type ConversionRule, type ConvertOptions, convertModel } from './model/convert';
 export { type Device, listDevices } from './model/devices';
 export { estimateMemory, type MemoryEstimate, type MemoryOptions } from './model/estimate-memory';
@@ -27,6 +28,8 @@ export {
 } from './model/model';
 export type { Prediction, PredictionOptions } from './model/prediction';
 export { TextualInversion, type WordVectors } from './model/textual-inversion';
+export { type LatentCodec, Vae, type VaeOptions } from './model/vae';
+export type { ControlMode, ControlOptions } from './pipeline/control';
 export {
   createDenoiser,
   createPairDenoiser,
@@ -48,6 +51,7 @@ export {
   type UnconditionalRequest,
   type UnconditionalResult,
 } from './pipeline/unconditional';
+export { type UpscaleOptions, Upscaler, type UpscalerOptions } from './pipeline/upscaler';
 export type { StageHashes } from './pipeline/witness';
 export { ClipTokenizer, type EncodedPrompt } from './prompt/clip-tokenizer';
 export { loadClipVocabulary, type Vocabulary, vocabularyFromMerges } from './prompt/vocabulary';

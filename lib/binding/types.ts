@@ -36,7 +36,17 @@ export interface NativeModelInfo {
     /** Whether it was distilled with the guidance scale as an input (LCM, arXiv 2310.04378). */
     takesGuidance: boolean;
   };
-  vae?: { latentChannels: number; scalingFactor: number; downscale: number };
+  vae?: {
+    latentChannels: number;
+    scalingFactor: number;
+    downscale: number;
+    /** A tiny autoencoder (TAESD), which works in the UNet's own scale. */
+    tiny: boolean;
+  };
+  /** Of a file that is a ControlNet: what its hint's sides are divided by, and how many maps it gives the UNet. */
+  controlNet?: { downscale: number; maps: number };
+  /** Of a file that is an upscaler. */
+  upscaler?: { scale: number; blocks: number };
   prediction: {
     /** Noise, velocity, noise-free latents, or the flow from them to the noise. */
     type: 'epsilon' | 'v_prediction' | 'x0' | 'flow';
@@ -88,6 +98,10 @@ export interface NativeLoadOptions {
   threads: number;
   /** Bytes of compute buffers; null: no limit, but pictures are decoded in tiles from 1 GiB on. */
   memoryBudgetBytes: number | null;
+  /** Leaves out all but the VAE. */
+  only?: 'vae';
+  /** Of a VAE whose file does not say it. Default Stable Diffusion's, 0.18215. */
+  scalingFactor?: number;
 }
 
 /** Conditioning of a request, kept native: embeddings and the cross-attention keys and values made from them. */
@@ -105,9 +119,21 @@ export interface NativePerturbation {
   blocks: readonly string[];
 }
 
+/** The picture that a ControlNet follows, embedded once for all steps. */
+export interface NativeHint {
+  dispose(): void;
+}
+
+/** What a ControlNet adds to the maps of a UNet at one step. */
+export interface NativeResiduals {
+  dispose(): void;
+}
+
 /** What a single prediction may say beside its timestep. */
 export interface NativePredictOptions {
   perturbed?: NativePerturbation;
+  /** Of ControlNets at the same step, latents and rows of the context; those of several are summed. */
+  residuals?: readonly NativeResiduals[];
   /** The guidance scale, for a UNet that takes it, and for no other. */
   guidance?: number;
 }
@@ -256,6 +282,32 @@ export interface NativeModel {
     shape: readonly [number, number, number, number],
     cancellation: NativeCancellation | null,
   ): Promise<NativePicture>;
+  /** A ControlNet's: f32 `[1, 3, H, W]` in 0..1 -> the hint of latents of `H / f` x `W / f`. */
+  embedHint(
+    pixels: Float32Array,
+    shape: readonly [number, number, number, number],
+    cancellation: NativeCancellation | null,
+  ): Promise<NativeHint>;
+  /**
+   * A ControlNet's: latents, shape, timestep and context (its own) as predictNoise takes them, strengths f32 `[rows, maps]` -> the maps for
+   * {@link NativePredictOptions}.
+   */
+  controlResiduals(
+    latents: Float32Array,
+    shape: readonly [n: number, channels: number, height: number, width: number],
+    timestep: number,
+    context: NativeContext,
+    hint: NativeHint,
+    strengths: Float32Array,
+    cancellation: NativeCancellation | null,
+  ): Promise<NativeResiduals>;
+  /** An upscaler's: f32 `[n, 3, H, W]` in -1..1 -> the same `scale` times as large, not clamped. `onProgress` hears 0..1. */
+  upscale(
+    pixels: Float32Array,
+    shape: readonly [number, number, number, number],
+    cancellation: NativeCancellation | null,
+    onProgress: ((fraction: number) => void) | null,
+  ): Promise<Float32Array>;
   stats(): Promise<NativeStats>;
   /** Ends the engine thread after the work in hand and frees the weights; later calls reject with `DISPOSED`. */
   dispose(): Promise<void>;

@@ -36,7 +36,9 @@ export const drawingOptions = {
 type Flags = 'zero-terminal-snr' | 'deterministic';
 
 /** The options' texts as parseArgs gives them. */
-export type DrawingValues = { output: string; json: boolean; quiet: boolean } & { [name in Flags]?: boolean } & {
+export type DrawingValues = { output: string; json: boolean; quiet: boolean; vae?: string } & {
+  [name in Flags]?: boolean;
+} & {
   [name in Exclude<keyof typeof drawingOptions, 'output' | 'json' | 'quiet' | Flags>]?: string;
 };
 
@@ -102,6 +104,7 @@ export async function draw<P extends AsyncDisposable>(
   const started = performance.now();
   try {
     await using pipeline = await load(values.model, {
+      vae: values.vae,
       precision: values.precision,
       threads,
       memoryBudgetBytes: budget === undefined ? undefined : budget * 2 ** 20,

@@ -8,6 +8,7 @@ import { img2img, img2imgHelp } from './img2img';
 import { inpaint, inpaintHelp } from './inpaint';
 import { inspect, inspectHelp } from './inspect';
 import { txt2img, txt2imgHelp } from './txt2img';
+import { upscale, upscaleHelp } from './upscale';
 import { UsageError } from './usage';
 
 interface Command {
@@ -20,6 +21,7 @@ const commands: Readonly<Record<string, Command>> = {
   img2img: { run: img2img, help: img2imgHelp },
   inpaint: { run: inpaint, help: inpaintHelp },
   ddpm: { run: ddpm, help: ddpmHelp },
+  upscale: { run: upscale, help: upscaleHelp },
   inspect: { run: inspect, help: inspectHelp },
   convert: { run: convert, help: convertHelp },
   devices: { run: devices, help: devicesHelp },

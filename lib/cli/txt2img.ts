@@ -10,6 +10,7 @@ export const textHelp = `\
   -p, --prompt TEXT          what to draw (or the first argument); several times for several prompts
   -o, --output FILE.png      where the picture goes; several become FILE-1.png, FILE-2.png ... (default out.png)
   -m, --model PATH           safetensors or GGUF file, or diffusers folder (default: the embedded avatar model)
+      --vae PATH             in place of the model's own: a VAE or a tiny one (TAESD)
       --negative-prompt TEXT what to move away from
       --cfg-scale X          how strongly the prompt guides; 1 turns guidance off
       --cfg-rescale X        how much of the contrast that guidance adds is taken back, 0 to 1
@@ -39,6 +40,7 @@ export const textOptions = {
   ...drawingOptions,
   ...adapterOptions,
   prompt: { type: 'string', short: 'p', multiple: true },
+  vae: { type: 'string' },
   'negative-prompt': { type: 'string' },
   'cfg-scale': { type: 'string' },
   'cfg-rescale': { type: 'string' },

@@ -7,12 +7,14 @@ import type {
   NativeCancellation,
   NativeContext,
   NativeEncodedText,
+  NativeHint,
   NativeLora,
   NativeModel,
   NativeModelInfo,
   NativePerturbation,
   NativePicture,
   NativePredictOptions,
+  NativeResiduals,
   NativeStats,
 } from '../binding/types';
 import { DiffusionError } from '../errors';
@@ -28,6 +30,8 @@ export type Perturbation = NativePerturbation;
 export type EncodedText = NativeEncodedText;
 export type Addition = NativeAddition;
 export type PredictOptions = NativePredictOptions;
+export type Hint = NativeHint;
+export type Residuals = NativeResiduals;
 
 /** `[n, channels, height, width]` */
 export type PlanesShape = readonly [n: number, channels: number, height: number, width: number];
@@ -59,6 +63,12 @@ export interface ModelOptions extends PredictionOptions {
   signal?: AbortSignal;
 }
 
+/** What a {@link Vae} says beside. */
+export interface PartOptions {
+  only?: 'vae';
+  scalingFactor?: number;
+}
+
 /** What a prompt has become: embeddings, and the keys and values that every step attends to. */
 export type Context = NativeContext;
 
@@ -83,7 +93,7 @@ export class Model {
    * @throws INVALID_ARGUMENT for a bad option; FILE_NOT_FOUND, FILE_INVALID, UNKNOWN_ARCHITECTURE, MISSING_TENSOR, TENSOR_SHAPE or
    * UNSUPPORTED_TYPE for a file that cannot be used; OUT_OF_MEMORY; ABORTED
    */
-  static async load(path: string, options: ModelOptions = {}): Promise<Model> {
+  static async load(path: string, options: ModelOptions & PartOptions = {}): Promise<Model> {
     checkPath(path);
     const {
       precision = 'auto',
@@ -103,7 +113,7 @@ export class Model {
     if (typeof isolate !== 'boolean' && !(isolate instanceof Model && isIsolated(isolate.addon_))) {
       throw invalid('isolate', 'true, false or an isolated model', isolate);
     }
-    const { onProgress = null, signal } = options;
+    const { onProgress = null, signal, only, scalingFactor } = options;
     if (onProgress !== null && typeof onProgress !== 'function') throw invalid('onProgress', 'a function', onProgress);
     let thrown: { error: unknown } | undefined; // by onProgress: ends the loading
     const addon = isolate instanceof Model ? isolate.addon_ : isolate ? isolatedAddon() : loadAddon();
@@ -115,7 +125,8 @@ export class Model {
           thrown ??= { error };
         }
       };
-      return addon.load(path, { precision, threads, memoryBudgetBytes }, cancellation, onProgress && report);
+      const settings = { precision, threads, memoryBudgetBytes, only, scalingFactor };
+      return addon.load(path, settings, cancellation, onProgress && report);
     };
     const native = await callNative(signal, load, addon);
     try {
@@ -220,6 +231,39 @@ export class Model {
   /** Pixels f32 `[n, 3, H, W]` in -1..1 -> latents f32 `[n, channels, h, w]`: the mean of the encoder's distribution. Warns and throws as {@link decodeLatents}. */
   encodeImage(pixels: Float32Array, shape: PlanesShape, signal?: AbortSignal): Promise<Float32Array> {
     return this.call(signal, (cancellation) => this.native_.encode(pixels, shape, cancellation)).then(told);
+  }
+
+  /** A ControlNet's hint: f32 `[1, 3, H, W]` in 0..1, the sides of which are `controlNet.downscale` times those of the latents. */
+  embedHint(pixels: Float32Array, shape: PlanesShape, signal?: AbortSignal): Promise<Hint> {
+    return this.call(signal, (cancellation) => this.native_.embedHint(pixels, shape, cancellation));
+  }
+
+  /**
+   * A ControlNet's residuals for {@link predictNoise}'s options: latents, shape, timestep and context (its own, of the same rows) as there,
+   * strengths f32 `[context.rows, controlNet.maps]`.
+   */
+  controlResiduals(
+    latents: Float32Array,
+    shape: PlanesShape,
+    timestep: number,
+    context: Context,
+    hint: Hint,
+    strengths: Float32Array,
+    signal?: AbortSignal,
+  ): Promise<Residuals> {
+    return this.call(signal, (cancellation) =>
+      this.native_.controlResiduals(latents, shape, timestep, context, hint, strengths, cancellation),
+    );
+  }
+
+  /** An upscaler's: pixels f32 `[n, 3, H, W]` in -1..1 -> `upscaler.scale` times as large, about -1..1. `onProgress` hears 0..1. */
+  upscale(
+    pixels: Float32Array,
+    shape: PlanesShape,
+    signal?: AbortSignal,
+    onProgress?: (fraction: number) => void,
+  ): Promise<Float32Array> {
+    return this.call(signal, (cancellation) => this.native_.upscale(pixels, shape, cancellation, onProgress ?? null));
   }
 
   /** Where the time went so far, waiting for the work in hand. */

@@ -1,6 +1,8 @@
 /** The story of a request: text to embeddings, noise to latents, latents to pictures. */
 import type { Image } from '../image/image';
-import type { Model, PlanesShape } from '../model/model';
+import type { PlanesShape } from '../model/model';
+import type { LatentCodec } from '../model/vae';
+import { Controls } from './control';
 import type { Direction } from './direction';
 import { composite, latentMask } from './mask';
 import type { AnswerMemory } from './memory';
@@ -16,6 +18,7 @@ import { sizeFacts } from './size-conditioning';
 import { inSlices } from './slices';
 import { inpaintingChannels, isInpainting, type Source } from './source';
 import type { Studio } from './studio';
+import { Upscaler } from './upscaler';
 
 /** Latents and what they are of. */
 export interface Latents {
@@ -31,7 +34,7 @@ export async function* drawLatents(
   memory?: AnswerMemory,
 ): AsyncGenerator<StepEvent, void, void> {
   const { hires, source, latentShape: shape } = request;
-  const noiseModel = noiseModelOf(studio.model.info.prediction);
+  const noiseModel = noiseModelOf(studio.info.prediction);
   const run = (descent: Beginning) => descend(studio, request, direction, descent, memory);
 
   // 1. Noise levels: of a picture's own, the last ones.
@@ -48,7 +51,7 @@ export async function* drawLatents(
   if (!hires || !small) return;
 
   // 3. The same, larger, and drawn over.
-  const larger = await enlarge(studio.model, small, hires, request.signal);
+  const larger = await enlarge(studio.vae, small, hires, request.signal);
   for await (const event of run({ shape: larger.shape, sigmas: hiresSigmas, original: larger.latents })) {
     yield { ...event, step: small.step + event.step, steps };
   }
@@ -60,9 +63,9 @@ export async function decodeImages(
   request: ResolvedRequest,
   { latents, shape }: Latents,
 ): Promise<Image[]> {
-  const { model } = studio;
-  const pixels = await model.decodeLatents(latents, shape, request.signal);
-  const { downscale } = model.info.vae!;
+  const { vae } = studio;
+  const pixels = await vae.decodeLatents(latents, shape, request.signal);
+  const { downscale } = vae.info.vae!;
   const [count, , height, width] = shape;
   const size = { height: height * downscale, width: width * downscale };
   const { source } = request;
@@ -91,15 +94,15 @@ async function* descend(
   { shape, sigmas, source, original }: Beginning,
   memory: AnswerMemory | undefined,
 ): AsyncGenerator<StepEvent, void, void> {
-  const { model } = studio;
+  const { info, vae } = studio;
   const { clipSkip, sizes, adapters, priority, witness, refiner, signal } = request;
-  const { downscale } = model.info.vae!;
+  const { downscale } = info.vae!;
   const pixelSize = { height: shape[2] * downscale, width: shape[3] * downscale };
 
   // 1. The picture as latents, and what an inpainting UNet sees of it.
   const pixelShape = [1, 3, pixelSize.height, pixelSize.width] as const;
-  const encoded = source ? await model.encodeImage(source.pixels, pixelShape, signal) : original;
-  const extra = isInpainting(model.info) ? await inpaintingChannels(model, pixelSize, source, signal) : undefined;
+  const encoded = source ? await vae.encodeImage(source.pixels, pixelShape, signal) : original;
+  const extra = isInpainting(info) ? await inpaintingChannels(vae, pixelSize, source, signal) : undefined;
 
   // 2. Noise. A masked picture that is drawn anew in full begins with nothing else.
   const noise = noiseDraws(request, shape);
@@ -118,22 +121,25 @@ async function* descend(
   // 4. Text and network, then noise to latents; a refiner takes the last steps.
   const latentShape = shape;
   const steps = sigmas.length - 1;
-  const conditions = { latentShape, clipSkip, sizes, steps, priority, witness, signal };
-  for (const leg of legsOf(studio, sigmas, refiner, noiseModelOf(model.info.prediction))) {
-    const { info } = leg.studio.model;
-    const seen = isInpainting(info) ? extra : undefined;
-    // LoRAs are for the network that the prompt is for; a refiner has those of its own pipeline.
-    const own = leg.studio === studio ? { adapters } : { ignoresNamed: true };
-    const network = new GuidedNetwork(leg.studio, { ...conditions, ...own }, direction, seen);
+  const conditions = { latentShape, clipSkip, sizes, pixels: pixelSize, steps, priority, witness, signal };
+  for (const leg of legsOf(studio, sigmas, refiner, noiseModelOf(info.prediction))) {
+    const seen = isInpainting(leg.studio.info) ? extra : undefined;
+    // LoRAs and ControlNets are for the network that the prompt is for; a refiner has the LoRAs of its own pipeline.
+    const isFirst = leg.studio === studio;
+    const own = isFirst ? { adapters } : { ignoresNamed: true };
+    const isHeld = isFirst && request.control.length > 0;
+    const controls = isHeld ? new Controls(request.control, pixelSize, signal) : undefined;
+    const network = new GuidedNetwork(leg.studio, { ...conditions, ...own }, direction, seen, controls);
     const predict: Network = (x, timestep, at) => network.predict(x, timestep, { ...at, step: leg.before + at.step });
     const descent = { shape, sigmas: leg.sigmas, start: latents, noise, kept: seen ? undefined : kept };
     try {
-      for await (const event of sampleLatents(info, request, predict, descent, memory)) {
+      for await (const event of sampleLatents(leg.studio.info, request, predict, descent, memory)) {
         latents = event.latents as typeof latents;
         yield { ...event, step: leg.before + event.step, steps };
       }
     } finally {
       network.dispose();
+      controls?.dispose();
     }
   }
 }
@@ -146,22 +152,26 @@ function lastSigmas(sigmas: readonly number[], strength: number): number[] {
 }
 
 async function enlarge(
-  model: Model,
+  vae: LatentCodec,
   { latents, shape }: Latents,
   { upscaler, width, height }: ResolvedHires,
   signal: AbortSignal | undefined,
 ): Promise<Latents> {
   const [count, channels, h, w] = shape;
-  const { downscale } = model.info.vae!;
+  const { downscale } = vae.info.vae!;
   const to = { height: height / downscale, width: width / downscale };
   const larger: PlanesShape = [count, channels, to.height, to.width];
   if (upscaler === 'latents') {
     return { latents: resizePlanes(latents, { height: h, width: w }, to, 'bilinear'), shape: larger };
   }
-  const pixels = await model.decodeLatents(latents, shape, signal);
-  const from = { height: h * downscale, width: w * downscale };
+  let pixels = await vae.decodeLatents(latents, shape, signal);
+  let from = { height: h * downscale, width: w * downscale };
+  if (upscaler instanceof Upscaler) {
+    pixels = await upscaler.upscalePixels(pixels, [count, 3, from.height, from.width], signal);
+    from = { height: from.height * upscaler.scale, width: from.width * upscaler.scale };
+  }
   const resized = await inSlices(resizing(pixels, from, { height, width }, 'lanczos', 1));
-  return { latents: await model.encodeImage(resized, [count, 3, height, width], signal), shape: larger };
+  return { latents: await vae.encodeImage(resized, [count, 3, height, width], signal), shape: larger };
 }
 
 /** Under the labels of A1111's extension; layers and method, which it does not choose, only where they are not its own. */
@@ -172,13 +182,19 @@ function perturbationFacts({ pagScale, pagLayers, pagMethod }: Direction): [stri
   return [['PAG Active', 'True'], ['PAG Scale', pagScale], ...layers, ...method];
 }
 
+/** In A1111's words. */
+function upscalerName({ upscaler }: ResolvedHires): string {
+  if (upscaler instanceof Upscaler) return 'ESRGAN';
+  return upscaler === 'latents' ? 'Latent' : 'Lanczos';
+}
+
 function factsOf(request: ResolvedRequest, picture: number, { model, modelName }: Studio): Facts {
   const { cfgScale, clipSkip, sizes, hires, source, maskBlur, subseedStrength } = request;
   const prompt = Math.floor((picture * request.prompts.length) / request.batchSize);
   const other: [label: string, value: string | number | undefined][] = [
     ['Hires upscale', hires?.scale],
     ['Hires steps', hires?.steps],
-    ['Hires upscaler', hires && (hires.upscaler === 'latents' ? 'Latent' : 'Lanczos')],
+    ['Hires upscaler', hires && upscalerName(hires)],
     ['Mask blur', maskBlur],
     ['CFG Rescale phi', request.cfgRescale || undefined],
     ...perturbationFacts(request),

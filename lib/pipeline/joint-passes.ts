@@ -88,6 +88,8 @@ export class JointPasses {
     const sizeOf = ({ ask }: Asking) => ask.context.rows * ask.shape[0] * ask.shape[2] * ask.shape[3];
     const { adapters, passes } = this.turn_;
     const mayJoin = (other: Asking, first: Asking) => {
+      // What ControlNets add is of one request's rows.
+      if (first.ask.options?.residuals || other.ask.options?.residuals) return false;
       if (room === mostLatents) room -= sizeOf(first);
       const fits = keyOf(other.ask) === keyOf(first.ask) && sizeOf(other) <= room;
       if (fits) room -= sizeOf(other);

@@ -2,11 +2,12 @@
 import type { AdapterUse } from '../model/adapters';
 import type { Context, PlanesShape, PredictOptions } from '../model/model';
 import { Conditioning, type Pass, type PromptRows, type TextStudio } from './conditioning';
+import type { Controls } from './control';
 import type { Direction } from './direction';
 import { composedGuidance, perturbedGuidance, rescaledGuidance, type WeightedPrediction } from './guidance';
 import { concatenated } from './joint-passes';
 import type { Evaluation, Predicted } from './sample';
-import type { SizeRequest } from './size-conditioning';
+import type { PixelSize, SizeRequest } from './size-conditioning';
 import type { Witness } from './witness';
 
 export interface NetworkRequest {
@@ -14,6 +15,8 @@ export interface NetworkRequest {
   readonly latentShape: PlanesShape;
   readonly clipSkip: number;
   readonly sizes: SizeRequest;
+  /** The size that is drawn. */
+  readonly pixels: PixelSize;
   readonly steps: number;
   readonly priority?: number;
   readonly witness?: Witness;
@@ -22,6 +25,14 @@ export interface NetworkRequest {
   readonly adapters?: readonly AdapterUse[];
   /** Whether LoRAs that the prompts name are for another network. */
   readonly ignoresNamed?: boolean;
+}
+
+/** What a pass is asked about. */
+interface At {
+  readonly x: Float32Array;
+  readonly pictures: number;
+  readonly timestep: number;
+  readonly step: number;
 }
 
 /** Its contexts are native memory: `dispose` it. */
@@ -33,12 +44,14 @@ export class GuidedNetwork {
   /**
    * @param direction asked at every evaluation
    * @param extra f32 `[extra channels, H, W]`: what the UNet sees of every picture beside its latents; none where undefined
+   * @param controls disposed of by the caller
    */
   constructor(
     private readonly studio_: TextStudio,
     private readonly request_: NetworkRequest,
     private readonly direction_: () => Direction,
     private readonly extra_?: Float32Array,
+    private readonly controls_?: Controls,
   ) {}
 
   /** `x` f32 `[N, C, H, W]`, scaled to unit variance -> predictions of the same shape. */
@@ -67,8 +80,9 @@ export class GuidedNetwork {
     const weaker = isGuided && pagScale > 0 ? await conditioning.passes(step, () => false) : [];
     for (const [i, pass] of passes.entries()) {
       this.bearWitness(pass);
-      const rows = rowsIn(await this.evaluate(pass, x, pictures, timestep, options), size);
-      const perturbed = weaker[i] && rowsIn(await this.evaluate(weaker[i], x, pictures, timestep, weakened), size);
+      const at = { x, pictures, timestep, step };
+      const rows = rowsIn(await this.evaluate(pass, at, options), size);
+      const perturbed = weaker[i] && rowsIn(await this.evaluate(weaker[i], at, weakened), size);
       for (const asked of pass.prompts) {
         const { conds, plain, ...predicted } = guide(asked, rows, scale);
         if (perturbed) {
@@ -100,33 +114,39 @@ export class GuidedNetwork {
       return this.conditioning_;
     }
     this.dispose();
-    const [, , height, width] = this.request_.latentShape;
-    const { downscale } = this.studio_.model.info.vae!;
-    const pixels = { width: width * downscale, height: height * downscale };
     this.conditionedOn_ = { prompts, negativePrompts };
-    this.conditioning_ = new Conditioning(this.studio_, direction, { ...this.request_, pixels });
+    this.conditioning_ = new Conditioning(this.studio_, direction, this.request_);
     return this.conditioning_;
   }
 
   /** One pass of the UNet -> f32 `[rows, pictures, C, H, W]`. */
-  private evaluate(
+  private async evaluate(
     { prompts, ...pass }: Pass,
-    x: Float32Array,
-    pictures: number,
-    timestep: number,
+    { x, pictures, timestep, step }: At,
     options: PredictOptions | undefined,
   ): Promise<Float32Array> {
-    const { latentShape, priority, signal } = this.request_;
+    const { latentShape, steps, priority, signal } = this.request_;
     const [count, channels, height, width] = latentShape;
     const size = (x.length / count) * pictures;
-    const latents = (prompt: number) => this.withExtra(x.subarray(prompt * size, (prompt + 1) * size), pictures);
+    const ofPrompt = (prompt: number) => x.subarray(prompt * size, (prompt + 1) * size);
     // One prompt's rows all see the same latents, which are then given once.
-    const rowsOf = ({ prompt, weights, hasNegative }: PromptRows) =>
-      Array<Float32Array>(weights.length + Number(hasNegative)).fill(latents(prompt));
-    const seen = prompts.length === 1 ? latents(prompts[0].prompt) : concatenated(prompts.flatMap(rowsOf));
+    const seenBy = (latents: (prompt: number) => Float32Array) => {
+      const rowsOf = ({ prompt, weights, hasNegative }: PromptRows) =>
+        Array<Float32Array>(weights.length + Number(hasNegative)).fill(latents(prompt));
+      return prompts.length === 1 ? latents(prompts[0].prompt) : concatenated(prompts.flatMap(rowsOf));
+    };
     const extraChannels = this.extra_ ? this.extra_.length / (height * width) : 0;
     const shape = [pictures, channels + extraChannels, height, width] as const;
-    return this.studio_.passes.predict({ ...pass, latents: seen, shape, timestep, options, priority, signal });
+    const plain = [pictures, channels, height, width] as const;
+    const asked = { ...pass, latents: seenBy(ofPrompt), shape: plain, timestep };
+    const residuals = (await this.controls_?.residuals({ ...asked, prompts, step, steps })) ?? [];
+    try {
+      const latents = this.extra_ ? seenBy((prompt) => this.withExtra(ofPrompt(prompt), pictures)) : asked.latents;
+      const controlled = residuals.length > 0 ? { ...options, residuals } : options;
+      return await this.studio_.passes.predict({ ...asked, latents, shape, options: controlled, priority, signal });
+    } finally {
+      for (const one of residuals) one.dispose();
+    }
   }
 
   private withExtra(x: Float32Array, pictures: number): Float32Array {

@@ -6,6 +6,7 @@ import type { AdapterReport } from '../model/adapters';
 import { assetPath } from '../model/assets';
 import type { Lora } from '../model/lora';
 import { type EncodedText, Model, type ModelInfo, type ModelOptions } from '../model/model';
+import { Vae } from '../model/vae';
 import { ClipTokenizer } from '../prompt/clip-tokenizer';
 import { EmbeddingCache } from '../prompt/embedding-cache';
 import { loadClipVocabulary, vocabularyFromMerges } from '../prompt/vocabulary';
@@ -24,9 +25,10 @@ import {
 } from './image-request';
 import { JointPasses } from './joint-passes';
 import { seedsOf } from './noise-draws';
-import { parseRequest, type ResolvedRequest, type Txt2ImgRequest } from './request';
+import { parseRequest, type ResolvedRequest, type TextRequest, type Txt2ImgRequest } from './request';
 import { type AnyRequest, type ResumeOptions, Run, readRun } from './run';
 import { lastStep } from './sample';
+import { checkVae, type Given, infoWith } from './shared-vae';
 import { isInpainting } from './source';
 import { registerStudio, type Studio } from './studio';
 import { encodersOf, type TextEncoder } from './text-encoders';
@@ -34,7 +36,12 @@ import { isUnconditional, UnconditionalPipeline } from './unconditional';
 import { type StageHashes, testimony } from './witness';
 import { type WordOptions, WordStore } from './word-store';
 
-export interface PipelineOptions extends ModelOptions, AdapterOptions, WordOptions {}
+export interface PipelineOptions extends ModelOptions, AdapterOptions, WordOptions {
+  /** In place of the model's own VAE: one that is shared, or a path. What a path says is loaded and disposed of with the pipeline. */
+  vae?: Vae | string;
+  /** Makes the previews: a tiny VAE (TAESD) of the model's family, or its path. Default: a linear map where there is one. */
+  preview?: Vae | string;
+}
 
 /** What every task gives: of several prompts first the pictures of the first one, then those of the second ... */
 export interface GenerationResult {
@@ -48,10 +55,14 @@ export interface GenerationResult {
 /** The model that comes with the package: small avatars from text. */
 export const embeddedModelPath = assetPath('avatar.safetensors');
 
+type Owned = Pick<Model, 'dispose'>;
+
 export class Pipeline {
   private constructor(
     readonly model: Model,
     private readonly studio_: Studio,
+    /** What is disposed of with the pipeline. */
+    private readonly owned_: readonly Owned[],
   ) {
     registerStudio(this, studio_);
   }
@@ -63,7 +74,9 @@ export class Pipeline {
    * UNKNOWN_ARCHITECTURE if its UNet takes neither latents alone nor latents, a mask and a masked picture
    */
   static async load(file: string = embeddedModelPath, options: PipelineOptions = {}): Promise<Pipeline> {
-    const model = await Model.load(file, options);
+    const { vae: vaeOption, preview: previewOption, ...modelOptions } = options;
+    const model = await Model.load(file, modelOptions);
+    const owned: Owned[] = [model];
     try {
       if (isUnconditional(model.info)) {
         throw new DiffusionError(
@@ -71,15 +84,20 @@ export class Pipeline {
           `${file}: this model is unconditional and takes no prompt: load it with Pipeline.unconditional()`,
         );
       }
-      checkParts(file, model.info);
-      checkChannels(file, model.info);
+      const vae = await openVae(asOption('vae'), vaeOption, model.info, modelOptions, owned);
+      const preview = await openVae(asOption('preview'), previewOption, model.info, modelOptions, owned);
+      const info = vae ? infoWith(model.info, vae, asOption('vae')) : model.info;
+      if (preview) infoWith(model.info, preview, asOption('preview'));
+      checkParts(file, info);
+      checkChannels(file, info);
       const modelName = path.basename(file, path.extname(file));
       const encoders = createEncoders(file, model.info);
       const [embeddings, passes] = [new EmbeddingCache<readonly EncodedText[]>(), new JointPasses(model)];
       const [adapters, words] = [new AdapterStore(model, options), new WordStore(model.info, encoders, options)];
-      return new Pipeline(model, { model, encoders, modelName, embeddings, passes, adapters, words });
+      const text = { model, encoders, modelName, embeddings, passes, adapters, words };
+      return new Pipeline(model, { ...text, info, vae: vae ?? model, preview }, owned);
     } catch (error) {
-      await model.dispose();
+      for (const part of owned) await part.dispose();
       throw error;
     }
   }
@@ -94,9 +112,9 @@ export class Pipeline {
     return UnconditionalPipeline.load(file, options);
   }
 
-  /** What the loaded model is. */
+  /** What the loaded model is, with the VAE in use. */
   get info(): ModelInfo {
-    return this.model.info;
+    return this.studio_.info;
   }
 
   /** That of the first text encoder. */
@@ -119,7 +137,8 @@ export class Pipeline {
    * @throws INVALID_REQUEST, UNKNOWN_SAMPLER, UNKNOWN_SCHEDULE before any work; ABORTED; DISPOSED; OUT_OF_MEMORY
    */
   async txt2img(request: Txt2ImgRequest): Promise<GenerationResult> {
-    return this.draw(parseRequest(request, this.info));
+    const studio = this.studioFor(request);
+    return this.draw(studio, parseRequest(request, studio.info));
   }
 
   /**
@@ -128,7 +147,8 @@ export class Pipeline {
    * @throws as {@link Pipeline.txt2img}
    */
   async img2img(request: Img2ImgRequest): Promise<GenerationResult> {
-    return this.draw(parseImg2Img(request, this.info));
+    const studio = this.studioFor(request);
+    return this.draw(studio, parseImg2Img(request, studio.info));
   }
 
   /**
@@ -138,7 +158,8 @@ export class Pipeline {
    * @throws as {@link Pipeline.txt2img}
    */
   async inpaint(request: InpaintRequest): Promise<GenerationResult> {
-    return this.draw(parseInpaint(request, this.info));
+    const studio = this.studioFor(request);
+    return this.draw(studio, parseInpaint(request, studio.info));
   }
 
   /**
@@ -147,7 +168,7 @@ export class Pipeline {
    * @throws as {@link Pipeline.txt2img}
    */
   async outpaint(request: OutpaintRequest): Promise<GenerationResult> {
-    return this.inpaint(outpaintToInpaint(request, this.info));
+    return this.inpaint(outpaintToInpaint(request, this.studioFor(request).info));
   }
 
   /**
@@ -157,7 +178,8 @@ export class Pipeline {
    * @throws as {@link Pipeline.txt2img}
    */
   steps(request: AnyRequest): Run {
-    return new Run(this.studio_, request, this.parse(request));
+    const studio = this.studioFor(request);
+    return new Run(studio, request, parseAny(request, studio.info));
   }
 
   /**
@@ -171,35 +193,67 @@ export class Pipeline {
   resume(saved: Uint8Array, options: ResumeOptions = {}): Run {
     const run = readRun(saved, this.info, options);
     const request = { ...run.request, ...definedOnly(options) };
-    return new Run(this.studio_, request, this.parse(request), run);
+    const studio = this.studioFor(request);
+    return new Run(studio, request, parseAny(request, studio.info), run);
   }
 
-  /** Frees the model; requests that run reject with `DISPOSED`. Harmless when repeated. */
-  dispose(): Promise<void> {
-    return this.model.dispose();
+  /** Frees the model, but nothing that it shares with others; requests that run reject with `DISPOSED`. Harmless when repeated. */
+  async dispose(): Promise<void> {
+    await Promise.all(this.owned_.map((part) => part.dispose()));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
 
-  private parse(request: AnyRequest): ResolvedRequest {
-    const { image, mask } = (request ?? {}) as Partial<InpaintRequest>;
-    if (mask !== undefined) return parseInpaint(request as InpaintRequest, this.info);
-    return image === undefined ? parseRequest(request, this.info) : parseImg2Img(request as Img2ImgRequest, this.info);
+  /** With the request's own VAE where it has one. */
+  private studioFor(request: Pick<TextRequest, 'vae'>): Studio {
+    const { vae } = request ?? {};
+    if (vae === undefined) return this.studio_;
+    const given = { name: 'vae', code: 'INVALID_REQUEST' } as const;
+    checkVae(vae, given);
+    return { ...this.studio_, vae, info: infoWith(this.model.info, vae, given) };
   }
 
-  private async draw(request: ResolvedRequest): Promise<GenerationResult> {
+  private async draw(studio: Studio, request: ResolvedRequest): Promise<GenerationResult> {
     let direction: Direction = request;
     const last = await lastStep(
-      drawLatents(this.studio_, request, () => direction),
+      drawLatents(studio, request, () => direction),
       async (event) => {
         direction = steered(direction, await request.onStep?.(event));
       },
     );
-    const images = await decodeImages(this.studio_, request, last);
+    const images = await decodeImages(studio, request, last);
     return { images, seeds: seedsOf(request), ...testimony(request, images) };
   }
+}
+
+/** A request for any task, by what it has. */
+function parseAny(request: AnyRequest, info: ModelInfo): ResolvedRequest {
+  const { image, mask } = (request ?? {}) as Partial<InpaintRequest>;
+  if (mask !== undefined) return parseInpaint(request as InpaintRequest, info);
+  return image === undefined ? parseRequest(request, info) : parseImg2Img(request as Img2ImgRequest, info);
+}
+
+const asOption = (name: string): Given => ({ name, code: 'INVALID_ARGUMENT' });
+
+/** A shared VAE as it is; what a path says is loaded, and owned. */
+async function openVae(
+  given: Given,
+  value: Vae | string | undefined,
+  { vae }: ModelInfo,
+  { precision, threads, memoryBudgetBytes, device, signal }: ModelOptions,
+  owned: Owned[],
+): Promise<Vae | undefined> {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'string') {
+    checkVae(value, given);
+    return value;
+  }
+  const scalingFactor = vae?.tiny ? undefined : vae?.scalingFactor;
+  const opened = await Vae.load(value, { precision, threads, memoryBudgetBytes, device, signal, scalingFactor });
+  owned.push(opened);
+  return opened;
 }
 
 /** Throws `MISSING_COMPONENT` with what the model was recognised as, and what it lacks. */

@@ -32,7 +32,7 @@ export function parseRefiner(options: RefinerOptions, { vae }: ModelInfo): Resol
   const { pipeline, switchAt = 0.8 } = options;
   const studio = studioOf(pipeline);
   if (!studio) return refuse('refiner.pipeline', 'a Pipeline', pipeline);
-  const own = studio.model.info.vae;
+  const own = studio.info.vae;
   if (own?.latentChannels !== vae?.latentChannels || own?.downscale !== vae?.downscale) {
     const latents = (of: ModelInfo['vae']) =>
       `latents of ${of?.latentChannels} channels and 1 / ${of?.downscale} the size`;

@@ -2,8 +2,10 @@
 
 import type { AdapterUse } from '../model/adapters';
 import type { ModelInfo, Perturbation } from '../model/model';
+import type { Vae } from '../model/vae';
 import { parseAdapters } from './adapter-store';
 import { checkNames, definedOnly, finite, integer, oneOf, refuse } from './checks';
+import { type ControlOptions, parseControl, type ResolvedControl } from './control';
 import { type Changes, type Direction, directionOptions, parseDirection } from './direction';
 import { parseRefiner, type RefinerOptions, type ResolvedRefiner } from './refiner';
 import {
@@ -16,6 +18,7 @@ import {
 } from './sampling-request';
 import { parseSizes, type SizeRequest, sizeOptions } from './size-conditioning';
 import type { Source } from './source';
+import { Upscaler } from './upscaler';
 
 /** What every request with a prompt may say. Everything but the prompt has a default; a model file may bring its own. */
 export interface TextRequest extends Omit<SamplingRequest, 'onStep'>, SizeRequest {
@@ -45,6 +48,10 @@ export interface TextRequest extends Omit<SamplingRequest, 'onStep'>, SizeReques
   refiner?: RefinerOptions;
   /** A1111's meaning: 1 takes the text encoder's last layer, 2 the one before. Default 1, and 2 in Stable Diffusion XL. */
   clipSkip?: number;
+  /** ControlNets that hold the picture to others, at every task; several add up. Default none. */
+  control?: readonly ControlOptions[];
+  /** Decodes and encodes in place of the pipeline's own VAE, for this request. */
+  vae?: Vae;
   /**
    * LoRAs that the networks are changed by, for this request alone; those that the prompt names come on top. Default: the
    * pipeline's.
@@ -68,8 +75,8 @@ export interface Txt2ImgRequest extends TextRequest {
 export interface HiresOptions {
   /** How much larger the sides become, up to 8; they are rounded to what the model can draw. Default 2. */
   scale?: number;
-  /** What is enlarged: the latents, bilinearly, or the decoded pixels, by Lanczos' kernel. Default `latents`. */
-  upscaler?: 'latents' | 'pixels';
+  /** What is enlarged: the latents, bilinearly, or the decoded pixels, by Lanczos' kernel or by an {@link Upscaler} and then to size. Default `latents`. */
+  upscaler?: 'latents' | 'pixels' | Upscaler;
   /** As in img2img. Latents need 0.5 and more. Default 0.7. */
   strength?: number;
   /** Of which `strength` is taken. Default: the request's. */
@@ -80,7 +87,7 @@ export interface ResolvedHires {
   width: number;
   height: number;
   scale: number;
-  upscaler: 'latents' | 'pixels';
+  upscaler: 'latents' | 'pixels' | Upscaler;
   strength: number;
   steps: number;
 }
@@ -88,6 +95,7 @@ export interface ResolvedHires {
 /** A request with nothing left open. */
 export interface ResolvedRequest extends Omit<ResolvedSampling, 'onStep'>, Direction {
   clipSkip: number;
+  control: readonly ResolvedControl[];
   sizes: SizeRequest;
   refiner?: ResolvedRefiner;
   adapters?: readonly AdapterUse[];
@@ -101,7 +109,7 @@ export interface ResolvedRequest extends Omit<ResolvedSampling, 'onStep'>, Direc
 
 export const textOptions = [
   ...directionOptions,
-  ...['clipSkip', 'adapters', 'refiner'],
+  ...['clipSkip', 'adapters', 'refiner', 'vae', 'control'],
   ...samplingOptions,
   ...sizeOptions,
 ];
@@ -127,6 +135,7 @@ export function parseText(request: TextRequest, info: ModelInfo): ResolvedReques
   return {
     ...direction,
     clipSkip: integer('clipSkip', set.clipSkip, 1, 12),
+    control: parseControl(set.control, info),
     ...(refiner && { refiner }),
     sizes: parseSizes(set, refiner ? [info, refiner.studio.model.info] : [info]),
     ...(request.adapters === undefined ? {} : { adapters: parseAdapters(request.adapters) }),
@@ -147,6 +156,11 @@ export function parseStrength(name: string, value: unknown, steps: number): numb
   return strength;
 }
 
+function parseUpscaler(upscaler: NonNullable<HiresOptions['upscaler']>): ResolvedHires['upscaler'] {
+  if (upscaler instanceof Upscaler) return upscaler;
+  return oneOf<'latents' | 'pixels'>('hires.upscaler', upscaler, ['latents', 'pixels']);
+}
+
 function parseHires(options: HiresOptions, { width, height, steps }: ResolvedRequest, info: ModelInfo): ResolvedHires {
   checkNames(options, ['scale', 'upscaler', 'strength', 'steps']);
   const factor = info.vae?.downscale ?? 8;
@@ -155,7 +169,7 @@ function parseHires(options: HiresOptions, { width, height, steps }: ResolvedReq
   const own = integer('hires.steps', options.steps ?? steps, 1, 1000);
   return {
     ...{ width: larger(width), height: larger(height), scale, steps: own },
-    upscaler: oneOf('hires.upscaler', options.upscaler ?? 'latents', ['latents', 'pixels']),
+    upscaler: parseUpscaler(options.upscaler ?? 'latents'),
     strength: parseStrength('hires.strength', options.strength ?? 0.7, own),
   };
 }

@@ -2,6 +2,7 @@
 import { DiffusionError } from '../errors';
 import { Image } from '../image/image';
 import type { ModelInfo } from '../model/model';
+import { Vae } from '../model/vae';
 import { checkNames, refuse } from './checks';
 import { type Changes, changed, type Direction, directionOf, parseDirection, steered } from './direction';
 import { decodeImages, drawLatents } from './generate';
@@ -9,16 +10,17 @@ import type { Img2ImgRequest, InpaintRequest } from './image-request';
 import { type Answer, AnswerMemory } from './memory';
 import { pack, unpack } from './packing';
 import { hasLinearPreview, linearPreview } from './preview';
-import type { ResolvedRequest, TextRequest, Txt2ImgRequest } from './request';
-import type { PipelineStep } from './sampling-request';
+import type { HiresOptions, ResolvedRequest, Txt2ImgRequest } from './request';
+import type { PipelineStep, StepEvent } from './sampling-request';
 import { type Studio, studioOf } from './studio';
+import { Upscaler } from './upscaler';
 import type { StageHashes } from './witness';
 
 /** A request for any task: with a mask it is for inpaint, with an image alone for img2img. */
 export type AnyRequest = Txt2ImgRequest | Img2ImgRequest | InpaintRequest;
 
 /** What a saved run cannot hold: give it again where the run had it. */
-export type ResumeOptions = Pick<TextRequest, 'sampler' | 'schedule' | 'adapters' | 'refiner' | 'signal' | 'onStep'>;
+export type ResumeOptions = Pick<Txt2ImgRequest, (typeof givenAgain)[number] | 'refiner' | 'signal' | 'onStep'>;
 
 /** Where a run was left. */
 export interface SavedRun {
@@ -28,16 +30,26 @@ export interface SavedRun {
   readonly answers: readonly Answer[];
 }
 
-const unsaved = ['sampler', 'schedule', 'adapters'] as const;
-
 interface Saved extends SavedRun {
   format: unknown;
   model: string;
   refiner?: string;
-  functions: (typeof unsaved)[number][];
+  functions: (typeof givenAgain)[number][];
 }
 
 const format = 'node-diffusion run 1';
+
+/** What may be a function or a loaded network, neither of which can be saved. */
+const givenAgain = ['sampler', 'schedule', 'adapters', 'vae', 'control', 'hires'] as const;
+
+const unsavedThings: Record<(typeof givenAgain)[number], string> = {
+  sampler: 'the function that the run had, which is',
+  schedule: 'the function that the run had, which is',
+  adapters: 'the LoRAs that the run had, which are',
+  vae: 'the VAE that the run had, which is',
+  control: 'the ControlNets that the run had, which are',
+  hires: 'the upscaler that the run had, which is',
+};
 
 /**
  * The steps of a request, for `for await`. Leaving the loop ends the work; nothing is computed ahead of it.
@@ -76,7 +88,7 @@ export class Run implements AsyncIterableIterator<PipelineStep, void, void> {
       ...{ format, model: fingerprint(this.studio_.model.info), step: this.step_, answers: this.memory_.answers },
       request: Object.fromEntries(Object.entries({ ...this.request_, seed, subseed }).flatMap(saveable)),
       refiner: this.resolved_.refiner && fingerprint(this.resolved_.refiner.studio.model.info),
-      functions: unsaved.filter((name) => isUnsaved(name, this.request_[name])),
+      functions: givenAgain.filter((name) => isGivenAgain(name, (this.request_ as Txt2ImgRequest)[name])),
       direction: directionOf(this.direction_),
     });
   }
@@ -112,16 +124,21 @@ export class Run implements AsyncIterableIterator<PipelineStep, void, void> {
       const { shape } = event;
       const latents = event.step === event.steps ? event.latents : event.denoised;
       const decode = () => decodeImages(studio, request, { latents, shape });
-      const isLinear = hasLinearPreview(studio.model.info);
-      const preview = isLinear ? async () => linearPreview({ latents: event.denoised, shape }) : decode;
-      yield { ...event, decode, preview };
+      yield { ...event, decode, preview: () => this.preview(event) };
     }
+  }
+
+  /** By the tiny VAE that was given for it, or by a linear map where the latents are known, or by the VAE in use. */
+  private async preview({ denoised: latents, shape }: StepEvent): Promise<Image[]> {
+    const { preview, info } = this.studio_;
+    if (!preview && !info.vae?.tiny && hasLinearPreview(info)) return linearPreview({ latents, shape });
+    return decodeImages({ ...this.studio_, ...(preview && { vae: preview }) }, this.resolved_, { latents, shape });
   }
 }
 
 /** Throws `FILE_INVALID` for bytes that are no saved run, and `INVALID_REQUEST` for one of another model or without its functions. */
 export function readRun(bytes: Uint8Array, info: ModelInfo, options: ResumeOptions): SavedRun {
-  checkNames(options, [...unsaved, 'refiner', 'signal', 'onStep']);
+  checkNames(options, [...givenAgain, 'refiner', 'signal', 'onStep']);
   if (!(bytes instanceof Uint8Array)) refuse('saved', 'the bytes of a saved run', bytes);
   const saved = unpack(bytes) as Saved;
   if (saved?.format !== format) {
@@ -130,9 +147,7 @@ export function readRun(bytes: Uint8Array, info: ModelInfo, options: ResumeOptio
   if (!isWhole(saved)) throw new DiffusionError('FILE_INVALID', 'saved: parts of the run are missing or damaged');
   if (saved.model !== fingerprint(info)) refuse('saved', `a run of this model (${fingerprint(info)})`, saved.model);
   for (const name of saved.functions) {
-    const what =
-      name === 'adapters' ? 'the LoRAs that the run had, which are' : 'the function that the run had, which is';
-    if (options[name] === undefined) refuse(name, `${what} not saved with it`, undefined);
+    if (options[name] === undefined) refuse(name, `${unsavedThings[name]} not saved with it`, undefined);
   }
   const refiner = studioOf(options.refiner?.pipeline);
   const given = refiner && fingerprint(refiner.model.info);
@@ -164,7 +179,7 @@ function isWhole({
   return (
     typeof model === 'string' &&
     Array.isArray(functions) &&
-    functions.every((name) => unsaved.includes(name)) &&
+    functions.every((name) => givenAgain.includes(name)) &&
     isObject(request) &&
     ['image', 'mask'].every((name) => isObject((request as Record<string, unknown>)[name] ?? {})) &&
     isObject(direction) &&
@@ -181,15 +196,17 @@ function fingerprint({ family, parameters, weightBytes, precision, prediction }:
   return `${family}, ${parameters} parameters in ${weightBytes} bytes, ${precision}, predicting ${type}${levels}`;
 }
 
-/** Whether an option is to be given again: a function, or handles of LoRAs. */
-function isUnsaved(name: string, value: unknown): boolean {
-  return name === 'adapters' ? value !== undefined : typeof value === 'function';
+/** What cannot be saved: functions, and what has loaded networks in it. */
+function isGivenAgain(name: string, value: unknown): boolean {
+  if (typeof value === 'function' || value instanceof Vae) return true;
+  if (name === 'adapters') return value !== undefined;
+  if (name === 'control') return (value as readonly unknown[] | undefined)?.length !== 0 && value !== undefined;
+  return name === 'hires' && (value as HiresOptions | undefined)?.upscaler instanceof Upscaler;
 }
 
 /** An option as it is saved, or none. */
 function saveable([name, value]: [string, unknown]): [string, unknown][] {
-  if (name === 'signal' || name === 'refiner' || isUnsaved(name, value) || typeof value === 'function') return [];
-  if (value === undefined) return [];
+  if (name === 'signal' || name === 'refiner' || value === undefined || isGivenAgain(name, value)) return [];
   if (value instanceof Image) return [[name, { width: value.width, height: value.height, data: value.data }]];
   return [[name, value]];
 }

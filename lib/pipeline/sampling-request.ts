@@ -31,7 +31,7 @@ export interface PipelineStep extends StepEvent {
   decode(): Promise<Image[]>;
   /**
    * A quick look at the denoised latents: for Stable Diffusion 1 and 2 a pixel for each latent, which takes a linear
-   * map instead of the VAE; for other models the same as `decode`.
+   * map instead of the VAE; for other models the same as `decode`; by the tiny VAE where the pipeline has one.
    */
   preview(): Promise<Image[]>;
 }

@@ -1,6 +1,7 @@
 /** The picture that a request begins from: as pixels, as latents, and as what an inpainting UNet sees of it. */
 import type { Image } from '../image/image';
-import type { Model, ModelInfo } from '../model/model';
+import type { ModelInfo } from '../model/model';
+import type { LatentCodec } from '../model/vae';
 import { latentMask } from './mask';
 import { resizePlanes } from './resize';
 
@@ -40,7 +41,7 @@ export function isInpainting({ unet, vae }: ModelInfo): boolean {
  * where it is repainted. Without a source everything is repainted.
  */
 export async function inpaintingChannels(
-  model: Model,
+  vae: LatentCodec,
   { height, width }: Size,
   source: Pick<Source, 'pixels' | 'mask'> | undefined,
   signal?: AbortSignal,
@@ -48,8 +49,8 @@ export async function inpaintingChannels(
   const mask = source?.mask ?? new Float32Array(height * width).fill(1);
   const pixels = new Float32Array(3 * height * width);
   if (source?.mask) pixels.set(source.pixels.map((value, i) => (mask[i % mask.length] >= 0.5 ? 0 : value)));
-  const latents = await model.encodeImage(pixels, [1, 3, height, width], signal);
-  const small = latentMask(mask, { height, width }, model.info.vae!.downscale);
+  const latents = await vae.encodeImage(pixels, [1, 3, height, width], signal);
+  const small = latentMask(mask, { height, width }, vae.info.vae!.downscale);
   const channels = new Float32Array(small.length + latents.length);
   channels.set(small);
   channels.set(latents, small.length);

@@ -22,6 +22,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     env.AddCleanupHook([link = data->link] { link->close(); });
     data->float32_array = Napi::Persistent(env.Global().Get("Float32Array").As<Napi::Function>());
     data->context = Napi::Persistent(ContextWrap::define(env));
+    data->hint = Napi::Persistent(HintWrap::define(env));
+    data->residuals = Napi::Persistent(ResidualsWrap::define(env));
     data->model = Napi::Persistent(ModelWrap::define(env));
     data->lora = Napi::Persistent(LoraWrap::define(env));
     data->adapter_set = Napi::Persistent(AdapterSetWrap::define(env));

@@ -10,7 +10,7 @@
 namespace nd::addon {
 
 struct AddonData {
-    Napi::FunctionReference context, model, lora, adapter_set;
+    Napi::FunctionReference context, hint, residuals, model, lora, adapter_set;
     Napi::FunctionReference float32_array;  // as it was when the addon was loaded
     std::shared_ptr<EnvironmentLink> link = std::make_shared<EnvironmentLink>();
 

@@ -56,12 +56,25 @@ std::optional<engine::Addition> addition(const Napi::Value& value) {
     return engine::Addition{floats(object.Get("pooled"), "pooled"), floats(object.Get("sizeNumbers"), "sizeNumbers")};
 }
 
+static std::vector<std::shared_ptr<const engine::Residuals>> residuals_list(const Napi::Value& value) {
+    std::vector<std::shared_ptr<const engine::Residuals>> list;
+    if (value.IsUndefined()) return list;
+    constexpr uint32_t kMostNets = 16;
+    if (!value.IsArray() || value.As<Napi::Array>().Length() > kMostNets) {
+        refuse(value, "residuals", "a list of up to 16 results of controlResiduals");
+    }
+    const auto array = value.As<Napi::Array>();
+    for (uint32_t i = 0; i < array.Length(); i++) list.push_back(ResidualsWrap::of(array.Get(i), "residuals"));
+    return list;
+}
+
 engine::PredictOptions predict_options(const Napi::Value& value) {
     engine::PredictOptions options;
     if (value.IsNull() || value.IsUndefined()) return options;
     if (!value.IsObject()) refuse(value, "options", "an object or null");
     const auto guidance = value.As<Napi::Object>().Get("guidance");
     if (!guidance.IsUndefined()) options.guidance = number(guidance, "guidance");
+    options.residuals = residuals_list(value.As<Napi::Object>().Get("residuals"));
     const auto perturbed = value.As<Napi::Object>().Get("perturbed");
     if (perturbed.IsUndefined()) return options;
     if (!perturbed.IsObject()) refuse(perturbed, "perturbed", "an object");
@@ -120,8 +133,9 @@ Napi::Object to_object(Napi::Env env, const engine::ModelInfo& info) {
     object["family"] = info.family;
     object["format"] = info.format;
     auto components = Napi::Object::New(env);
-    components["unet"] = info.unet.has_value();
-    components["vae"] = info.vae.has_value();
+    components["unet"] = info.unet.has_value() && !info.control;
+    const auto latent_space = info.latent_space();
+    components["vae"] = latent_space.has_value();
     components["textEncoder"] = info.text.has_value();
     components["textEncoder2"] = info.text2.has_value();
     object["components"] = components;
@@ -160,11 +174,24 @@ Napi::Object to_object(Napi::Env env, const engine::ModelInfo& info) {
         unet["takesGuidance"] = info.unet->guidance_width > 0;
         object["unet"] = unet;
     }
-    if (info.vae) {
+    if (info.control) {
+        auto control = Napi::Object::New(env);
+        control["downscale"] = count(info.control->downscale());
+        control["maps"] = count(static_cast<int64_t>(info.control->map_channels.size()));
+        object["controlNet"] = control;
+    }
+    if (info.upscaler) {
+        auto upscaler = Napi::Object::New(env);
+        upscaler["scale"] = count(info.upscaler->scale());
+        upscaler["blocks"] = count(info.upscaler->blocks);
+        object["upscaler"] = upscaler;
+    }
+    if (latent_space) {
         auto vae = Napi::Object::New(env);
-        vae["latentChannels"] = count(info.vae->latent_channels);
-        vae["scalingFactor"] = Napi::Number::New(env, info.vae->scaling_factor);
-        vae["downscale"] = count(info.vae->downscale());
+        vae["latentChannels"] = count(latent_space->latent_channels);
+        vae["scalingFactor"] = Napi::Number::New(env, latent_space->scaling_factor);
+        vae["downscale"] = count(latent_space->downscale);
+        vae["tiny"] = !info.vae;
         object["vae"] = vae;
     }
     auto prediction = Napi::Object::New(env);

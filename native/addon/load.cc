@@ -25,6 +25,13 @@ engine::LoadOptions load_options(const Napi::Value& value) {
         if (bytes < 0) throw make_error(value.Env(), "INVALID_ARGUMENT", "memoryBudgetBytes: expected 0 or more");
         options.memory_budget = static_cast<size_t>(bytes);
     }
+    const Napi::Value only = object.Get("only");
+    if (!only.IsUndefined() && text(only, "only") != "vae") {
+        throw make_error(value.Env(), "INVALID_ARGUMENT", "only: expected 'vae' or nothing");
+    }
+    options.vae_only = !only.IsUndefined();
+    const Napi::Value factor = object.Get("scalingFactor");
+    if (!factor.IsUndefined()) options.scaling_factor = static_cast<float>(number(factor, "scalingFactor"));
     return options;
 }
 

@@ -3,6 +3,7 @@
 #include "native/addon/adapter_wraps.h"
 #include "native/addon/addon_data.h"
 #include "native/addon/arguments.h"
+#include "native/addon/progress.h"
 #include "native/addon/promise_job.h"
 
 namespace nd::addon {
@@ -57,6 +58,9 @@ Napi::Function ModelWrap::define(Napi::Env env) {
                            instance_method<&ModelWrap::predict_noise>("predictNoise"),
                            instance_method<&ModelWrap::decode>("decode"),
                            instance_method<&ModelWrap::encode>("encode"),
+                           instance_method<&ModelWrap::embed_hint>("embedHint"),
+                           instance_method<&ModelWrap::control_residuals>("controlResiduals"),
+                           instance_method<&ModelWrap::upscale>("upscale"),
                            instance_method<&ModelWrap::stats>("stats"),
                            instance_method<&ModelWrap::dispose>("dispose"),
                        });
@@ -188,6 +192,53 @@ Napi::Value ModelWrap::decode(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelWrap::encode(const Napi::CallbackInfo& info) {
     return run_picture(info, "pixels", &engine::Engine::encode);
+}
+
+Napi::Value ModelWrap::embed_hint(const Napi::CallbackInfo& info) {
+    auto owner = engine(info.Env());
+    const auto worker = worker_;
+    auto stop = token(info[2]);
+    return run_job<std::shared_ptr<engine::Hint>>(
+        info.Env(), worker, stop,
+        [owner, stop, pixels = floats(info[0], "hint"), size = shape(info[1], "shape")] {
+            return owner->embed_hint(pixels, size, *stop);
+        },
+        [](Napi::Env env, std::shared_ptr<engine::Hint>& hint) -> Napi::Value {
+            return HintWrap::create(env, std::move(hint));
+        });
+}
+
+Napi::Value ModelWrap::control_residuals(const Napi::CallbackInfo& info) {
+    auto owner = engine(info.Env());
+    const auto worker = worker_;
+    auto stop = token(info[6]);
+    const auto own = context(info[3], owner);
+    if (!own) throw make_error(info.Env(), "INVALID_ARGUMENT", "context: expected the result of createContext");
+    return run_job<std::shared_ptr<engine::Residuals>>(
+        info.Env(), worker, stop,
+        [owner, stop, own, latents = floats(info[0], "latents"), size = shape(info[1], "shape"),
+         timestep = number(info[2], "timestep"), hint = HintWrap::of(info[4], "hint"),
+         strengths = floats(info[5], "strengths")] {
+            return owner->control_residuals(latents, size, timestep, *own, *hint, strengths, *stop);
+        },
+        [](Napi::Env env, std::shared_ptr<engine::Residuals>& residuals) -> Napi::Value {
+            return ResidualsWrap::create(env, std::move(residuals));
+        });
+}
+
+Napi::Value ModelWrap::upscale(const Napi::CallbackInfo& info) {
+    auto owner = engine(info.Env());
+    const auto worker = worker_;
+    auto stop = token(info[2]);
+    const auto progress = Progress::create(info[3]);
+    return run_job<Floats>(
+        info.Env(), worker, stop,
+        [owner, stop, progress, pixels = floats(info[0], "pixels"), size = shape(info[1], "shape")] {
+            return owner->upscale(pixels, size, *stop, [&](double share) {
+                if (progress) progress->report(share);
+            });
+        },
+        resolve_floats);
 }
 
 Napi::Value ModelWrap::dispose(const Napi::CallbackInfo& info) {

@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "native/addon/addon_data.h"
 #include "native/addon/failure.h"
 #include "native/backend/cancel_token.h"
 #include "native/engine/engine.h"
@@ -96,6 +97,54 @@ class ContextWrap : public Wrap<ContextWrap> {
     std::shared_ptr<engine::Engine> engine_;  // whose keys these are
 };
 
+// What one call of a model gives and others take, kept native. `Value` is shared with the calls that run.
+template <typename Self, typename Value>
+class HandleWrap : public Wrap<Self> {
+  public:
+    using Wrap<Self>::Wrap;
+
+    static Napi::Function define(Napi::Env env) {
+        return Self::DefineClass(env, Self::kName, {Self::template instance_method<&Self::dispose>("dispose")});
+    }
+    static Napi::Object create(Napi::Env env, std::shared_ptr<Value> value) {
+        const Napi::Object object = Self::constructor(env).New({});
+        Self::Unwrap(object)->value_ = std::move(value);
+        return object;
+    }
+    // The value in a handle of this kind; INVALID_ARGUMENT for anything else, and for one that is disposed of.
+    static std::shared_ptr<Value> of(const Napi::Value& value, const char* name) {
+        const Self* self = Self::from(value);
+        if (!self || !self->value_)
+            fail("INVALID_ARGUMENT", name, ": expected a ", Self::kName, " that is not disposed of");
+        return self->value_;
+    }
+    Napi::Value dispose(const Napi::CallbackInfo& info) {
+        value_ = nullptr;
+        return info.Env().Undefined();
+    }
+
+  protected:
+    std::shared_ptr<Value> value_;
+};
+
+class HintWrap : public HandleWrap<HintWrap, engine::Hint> {
+  public:
+    using HandleWrap::HandleWrap;
+    static constexpr napi_type_tag kTag{0x8d5ab1c60c8b4c1e, 0x9f2c2f7d53e04a14};
+    static constexpr const char* kName = "Hint";
+    static Napi::FunctionReference& constructor(Napi::Env env) { return AddonData::of(env).hint; }
+    Napi::Value dispose(const Napi::CallbackInfo& info) { return HandleWrap::dispose(info); }
+};
+
+class ResidualsWrap : public HandleWrap<ResidualsWrap, engine::Residuals> {
+  public:
+    using HandleWrap::HandleWrap;
+    static constexpr napi_type_tag kTag{0x8d5ab1c60c8b4c1e, 0x9f2c2f7d53e04a15};
+    static constexpr const char* kName = "Residuals";
+    static Napi::FunctionReference& constructor(Napi::Env env) { return AddonData::of(env).residuals; }
+    Napi::Value dispose(const Napi::CallbackInfo& info) { return HandleWrap::dispose(info); }
+};
+
 class ModelWrap : public Wrap<ModelWrap> {
   public:
     static constexpr napi_type_tag kTag{0x8d5ab1c60c8b4c1e, 0x9f2c2f7d53e04a13};
@@ -114,6 +163,9 @@ class ModelWrap : public Wrap<ModelWrap> {
     Napi::Value predict_noise(const Napi::CallbackInfo& info);
     Napi::Value decode(const Napi::CallbackInfo& info);
     Napi::Value encode(const Napi::CallbackInfo& info);
+    Napi::Value embed_hint(const Napi::CallbackInfo& info);
+    Napi::Value control_residuals(const Napi::CallbackInfo& info);
+    Napi::Value upscale(const Napi::CallbackInfo& info);
     Napi::Value stats(const Napi::CallbackInfo& info);
     Napi::Value dispose(const Napi::CallbackInfo& info);
 

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <bit>
-#include <chrono>
-#include <cmath>
 #include <cstring>
 
+#include "native/engine/checks.h"
+#include "native/engine/stopwatch.h"
 #include "native/error.h"
 #include "native/weights/checks.h"
 
@@ -15,58 +15,11 @@ namespace {
 
 constexpr size_t kDefaultTileBudget = size_t{1} << 30;
 
-// Adds the seconds of its lifetime to a sum.
-class Stopwatch {
-  public:
-    explicit Stopwatch(double& sum) : sum_(sum), start_(std::chrono::steady_clock::now()) {}
-    ~Stopwatch() { sum_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
-
-  private:
-    double& sum_;
-    std::chrono::steady_clock::time_point start_;
-};
-
-void check_size(const char* what, size_t got, int64_t wanted) {
-    if (wanted < 0 || got != static_cast<size_t>(wanted)) {
-        fail("INVALID_ARGUMENT", what, ": expected ", wanted, " values, but got ", got);
-    }
-}
-
-void check_rows(int64_t rows) {
-    if (rows <= 0 || rows > 4096) fail("INVALID_ARGUMENT", "rows: expected 1 to 4096, but got ", rows);
-}
-
-void check_shape(const char* what, const Shape& shape, int64_t channels, int64_t multiple) {
-    constexpr int64_t kMaxSide = 16384;
-    const bool fits = shape.n > 0 && shape.n <= 1024 && shape.channels == channels && shape.height > 0 &&
-                      shape.width > 0 && shape.height <= kMaxSide && shape.width <= kMaxSide &&
-                      shape.height % multiple == 0 && shape.width % multiple == 0;
-    if (!fits) {
-        fail("INVALID_ARGUMENT", what, ": expected [n, ", channels, ", height, width] with sides up to ", kMaxSide,
-             " that are multiples of ", multiple, ", but got [", shape.n, ", ", shape.channels, ", ", shape.height,
-             ", ", shape.width, "]");
-    }
-}
-
-[[noreturn]] void missing(const char* component) {
-    fail("MISSING_COMPONENT", "the model has no ", component, ", which this call needs");
-}
-
-bool all_finite(const std::vector<float>& values) {
-    return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
-}
-
 // What a model's tensors lack is said together with what the model is.
 [[noreturn]] void fail_recognised(const Error& error, const ModelInfo& info) {
     const std::string_view code = error.code();
     if (code != "MISSING_TENSOR" && code != "TENSOR_SHAPE") throw error;
     fail(error.code(), error.what(), " (the file is recognised as ", info.title, ")");
-}
-
-std::string shape_key(const char* name, std::initializer_list<int64_t> extents) {
-    std::string key = name;
-    for (const int64_t extent : extents) key.append(" ").append(std::to_string(extent));
-    return key;
 }
 
 void check_perturbation(const models::Perturbation& perturbed, const models::UNetConfig& config) {
@@ -99,14 +52,27 @@ Engine::Engine(const std::string& path, const LoadOptions& options, const Cancel
       programs_(options.memory_budget.value_or(SIZE_MAX)) {
     const auto file = weights::ModelFile::open(path);
     info_ = describe(file);
+    if (options.vae_only) {
+        if (!info_.latent_space()) fail("MISSING_COMPONENT", path, ": expected a VAE, but the file has none");
+        info_.text.reset();
+        info_.text2.reset();
+        info_.unet.reset();
+    }
+    if (info_.vae && options.scaling_factor != 0 && !file.config().at("vae").contains("scaling_factor"))
+        info_.vae->scaling_factor = options.scaling_factor;
     store_ = std::make_unique<weights::WeightStore>(
         file, weights::LoadOptions{options.precision, true, options.threads, token.flag(), on_progress});
     try {
         if (info_.text) text_.emplace("text_encoder", *info_.text, *store_);
         if (info_.text2) text2_.emplace("text_encoder_2", *info_.text2, *store_);
         if (info_.unet) unet_.emplace(*info_.unet, *store_);
+        if (info_.control) control_.emplace(*info_.control, *info_.unet, *store_);
+        if (info_.upscaler) upscaler_.emplace(*info_.upscaler, *store_);
         if (info_.vae) vae_.decoder.emplace(*info_.vae, *store_);
         if (info_.vae && !info_.vae->encoder_channels.empty()) vae_.encoder.emplace(*info_.vae, *store_);
+        using Side = models::Taesd::Side;
+        if (info_.taesd && info_.taesd->decodes) vae_.tiny_decoder.emplace(Side::decoder, file, *store_);
+        if (info_.taesd && info_.taesd->encodes) vae_.tiny_encoder.emplace(Side::encoder, file, *store_);
     } catch (const Error& error) {
         fail_recognised(error, info_);
     }
@@ -116,8 +82,9 @@ Engine::Engine(const std::string& path, const LoadOptions& options, const Cancel
         store_->load(ggml_backend_cpu_buffer_type());
     }
     // The decoder's maps are too large for an exact stream.
+    if (store_->packs("upscaler.")) upscaler_formats_ = ops::Formats::packed(true);
     if (store_->packs("unet.")) unet_formats_ = ops::Formats::packed(true);
-    if (store_->packs("vae.")) vae_.formats = ops::Formats::packed(false);
+    if (store_->packs("vae.") || store_->packs("taesd.")) vae_.formats = ops::Formats::packed(false);
     adapters_ = std::make_unique<Adapters>(*store_, path, file.fingerprint());
     info_.precision = store_->type_name();
     info_.parameters = store_->parameters();
@@ -288,8 +255,8 @@ std::shared_ptr<Context> Engine::create_context(std::span<const float> embedding
     return context;
 }
 
-// inputs: latents, timestep, guidance and addition where the UNet takes them, then keys and values in turn; outputs:
-// the noise
+// inputs: latents, timestep, guidance and addition where the UNet takes them, then keys and values in turn; added: a
+// ControlNet's hint, or the residuals of others; outputs: the noise, or a ControlNet's maps
 std::unique_ptr<Program> Engine::build_unet(const Shape& shape, const Context& context, const PredictOptions& options) {
     auto built = create_program(unet_formats_, context.adapters.get(), Component::unet);
     auto& ops = built->ops;
@@ -313,16 +280,22 @@ std::unique_ptr<Program> Engine::build_unet(const Shape& shape, const Context& c
                         ops.input(context.rows, 1, context.tokens, channels)});
         built->inputs.insert(built->inputs.end(), {keys.back().keys, keys.back().values});
     }
-    built->outputs = {unet_->forward(ops, latents, conditioning, keys, options.perturbed)};
-    ops.output(built->outputs[0]);
+    if (control_) {
+        built->added = {ops.input(1, shape.height, shape.width, config.levels.front().channels)};
+        built->outputs = control_->residuals(ops, unet_->maps(ops, latents, built->added[0], conditioning, keys));
+    } else {
+        if (!options.residuals.empty()) {
+            for (const auto& [map, values] : options.residuals.front()->maps)
+                built->added.push_back(ops.input(map.batch, map.height, map.width, map.channels));
+        }
+        built->outputs = {unet_->forward(ops, latents, conditioning, keys, options.perturbed, built->added)};
+    }
+    for (const auto& output : built->outputs) ops.output(output);
     return built;
 }
 
-std::vector<float> Engine::predict_noise(std::span<const float> latents, const Shape& shape, double timestep,
-                                         const Context& context, const PredictOptions& options,
-                                         const CancelToken& token) {
-    if (!unet_) missing("UNet");
-    const Stopwatch stopwatch(stats_.predict_noise_seconds);
+Program& Engine::prepare_unet(std::span<const float> latents, const Shape& shape, double timestep,
+                              const Context& context, const PredictOptions& options, const CancelToken& token) {
     if (context.tokens == 0 && !unet_->config().unconditional()) {
         fail("INVALID_ARGUMENT", "context: expected the result of createContext, since the model's UNet takes text");
     }
@@ -335,8 +308,10 @@ std::vector<float> Engine::predict_noise(std::span<const float> latents, const S
     const bool own = latents.size() == static_cast<size_t>(context.rows * shape.size());
     if (!own) check_size("latents", latents.size(), shape.size());
     check_perturbation(options.perturbed, unet_->config());
+    check_residuals(options);
     const auto key = shape_key("unet", {shape.n, shape.height, shape.width, context.rows, context.tokens}) +
-                     perturbation_key(options.perturbed) + adapt(context.adapters.get(), Component::unet, token);
+                     perturbation_key(options.perturbed) + (options.residuals.empty() ? "" : " controlled") +
+                     adapt(context.adapters.get(), Component::unet, token);
     auto& program = programs_.get(key, [&] { return build_unet(shape, context, options); });
     // Every conditioning sees latents of its own, or all see the same.
     std::vector<float> planes;
@@ -356,145 +331,21 @@ std::vector<float> Engine::predict_noise(std::span<const float> latents, const S
         for (const auto& keys : context.keys) set(keys);
         program.context_id = context.id;
     }
+    return program;
+}
+
+std::vector<float> Engine::predict_noise(std::span<const float> latents, const Shape& shape, double timestep,
+                                         const Context& context, const PredictOptions& options,
+                                         const CancelToken& token) {
+    if (!unet_ || control_) missing("UNet");
+    const Stopwatch stopwatch(stats_.predict_noise_seconds);
+    auto& program = prepare_unet(latents, shape, timestep, context, options, token);
+    write_residuals(program, options);
     program.graph.compute(&token);
     stats_.predict_noise_operations = program.ops.operations();
     std::vector<float> noise(static_cast<size_t>(program.outputs[0].size()));
     program.ops.read(program.outputs[0], noise.data());
     return noise;
-}
-
-Program& Engine::picture_program(const Shape& shape, const PictureNetwork& network) {
-    return programs_.get(shape_key(network.name.c_str(), {shape.height, shape.width}), [&] {
-        auto built = std::make_unique<Program>(threads_, network.formats);
-        built->inputs = {built->ops.input(1, shape.height, shape.width, shape.channels)};
-        built->outputs = {network.forward(built->ops, built->inputs[0])};
-        built->ops.output(built->outputs[0]);
-        return built;
-    });
-}
-
-Planes Engine::run_picture(const Planes& picture, const PictureNetwork& network, const CancelToken& token) {
-    auto& program = picture_program({1, picture.channels, picture.height, picture.width}, network);
-    program.ops.write(program.inputs[0], picture.data.data());
-    program.graph.compute(&token);
-    for (size_t i = 0; i < picture_operations_.size(); i++) picture_operations_[i] += program.ops.operations()[i];
-    const auto& out = program.outputs[0];
-    Planes result{out.channels, out.height, out.width, std::vector<float>(static_cast<size_t>(out.size()))};
-    program.ops.read(out, result.data.data());
-    return result;
-}
-
-size_t Engine::fit_tiles(const Shape& picture, TileGeometry& geometry, const PictureNetwork& network) {
-    geometry.tile_height = picture.height, geometry.tile_width = picture.width;
-    const auto measure = [&] {
-        Program program(threads_, network.formats);
-        const auto input = program.ops.input(1, geometry.tile_height, geometry.tile_width, picture.channels);
-        program.ops.output(network.forward(program.ops, input));
-        return program.graph.measure();
-    };
-    // Halves the longer side until the maps fit; a tile stays larger than its overlaps.
-    const int64_t smallest = 3 * geometry.overlap;
-    size_t bytes = measure();
-    while (bytes > tile_budget_) {
-        int64_t& side = geometry.tile_height > geometry.tile_width ? geometry.tile_height : geometry.tile_width;
-        const int64_t half = (side / 2 + geometry.denominator - 1) / geometry.denominator * geometry.denominator;
-        if (half < smallest || half >= side) break;
-        side = half;
-        bytes = measure();
-    }
-    return bytes;
-}
-
-Planes Engine::run_within_budget(const Planes& picture, TileGeometry geometry, const PictureNetwork& network,
-                                 const CancelToken& token) {
-    fit_tiles({1, picture.channels, picture.height, picture.width}, geometry, network);
-    return run_tiled(picture, geometry, [&](const Planes& tile) { return run_picture(tile, network, token); });
-}
-
-Planes Engine::run_finite(const Planes& picture, const TileGeometry& geometry, const ChooseNetwork& choose,
-                          bool& was_retried, const CancelToken& token) {
-    Planes result = run_within_budget(picture, geometry, choose(vae_), token);
-    if (all_finite(result.data)) return result;
-    if (all_finite(picture.data) && store_->packs("vae.")) {
-        was_retried = true;
-        PictureNetwork exact = choose(exact_vae(token));
-        exact.name += " in f32";
-        result = run_within_budget(picture, geometry, exact, token);
-        if (all_finite(result.data)) return result;
-    }
-    fail("COMPUTE_FAILED", "the VAE gives values that are not numbers, computed in f32",
-         all_finite(picture.data) ? "" : ": those that it was given are not numbers either");
-}
-
-const Engine::Vae& Engine::exact_vae(const CancelToken& token) {
-    if (exact_vae_) return *exact_vae_;
-    const auto file = weights::ModelFile::open(path_);
-    Vae vae;
-    vae.own_store = std::make_unique<weights::WeightStore>(
-        file, weights::LoadOptions{"f32", true, thread_count_, token.flag(), nullptr});
-    vae.decoder.emplace(*info_.vae, *vae.own_store);
-    if (vae_.encoder) vae.encoder.emplace(*info_.vae, *vae.own_store);
-    vae.own_store->load(ggml_backend_cpu_buffer_type());
-    return exact_vae_.emplace(std::move(vae));
-}
-
-Engine::PictureNetwork Engine::decoder_network(const Vae& vae) {
-    return {"decode", [&](ops::Ops& ops, const ops::Map& x) { return vae.decoder->forward(ops, x); }, vae.formats};
-}
-
-Engine::PictureNetwork Engine::encoder_network(const Vae& vae) {
-    return {"encode", [&](ops::Ops& ops, const ops::Map& x) { return vae.encoder->forward(ops, x); }, vae.formats};
-}
-
-TileGeometry Engine::decoder_tiles() const {
-    return {0, 0, 8, info_.vae->downscale(), 1};
-}
-
-TileGeometry Engine::encoder_tiles() const {
-    const int64_t f = info_.vae->downscale();
-    return {0, 0, 8 * f, 1, f};
-}
-
-Picture Engine::decode(std::span<const float> latents, const Shape& shape, const CancelToken& token) {
-    if (!vae_.decoder) missing("VAE decoder");
-    const Stopwatch stopwatch(stats_.decode_seconds);
-    const auto& config = *info_.vae;
-    check_shape("latents", shape, config.latent_channels, 1);
-    check_size("latents", latents.size(), shape.size());
-    picture_operations_ = {};
-    Picture pixels;
-    const size_t size = latents.size() / static_cast<size_t>(shape.n);
-    // Picture by picture: the maps of one fill the memory, and a picture's bytes do not depend on its batch.
-    for (int64_t i = 0; i < shape.n; i++) {
-        Planes picture{shape.channels, shape.height, shape.width, {}};
-        const auto* begin = latents.data() + static_cast<size_t>(i) * size;
-        picture.data.assign(begin, begin + size);
-        for (float& value : picture.data) value = value / config.scaling_factor + config.shift_factor;
-        const auto result = run_finite(picture, decoder_tiles(), decoder_network, pixels.was_retried, token);
-        pixels.values.insert(pixels.values.end(), result.data.begin(), result.data.end());
-    }
-    stats_.decode_operations = picture_operations_;
-    return pixels;
-}
-
-Picture Engine::encode(std::span<const float> pixels, const Shape& shape, const CancelToken& token) {
-    if (!vae_.encoder) missing("VAE encoder");
-    const Stopwatch stopwatch(stats_.encode_seconds);
-    const auto& config = *info_.vae;
-    const int64_t f = config.downscale();
-    check_shape("pixels", shape, config.image_channels, f);
-    check_size("pixels", pixels.size(), shape.size());
-    Picture latents;
-    const size_t size = pixels.size() / static_cast<size_t>(shape.n);
-    for (int64_t i = 0; i < shape.n; i++) {
-        const auto* begin = pixels.data() + static_cast<size_t>(i) * size;
-        const Planes picture{shape.channels, shape.height, shape.width, {begin, begin + size}};
-        const auto moments = run_finite(picture, encoder_tiles(), encoder_network, latents.was_retried, token);
-        const size_t means = moments.data.size() / 2;  // log variances follow
-        for (size_t j = 0; j < means; j++)
-            latents.values.push_back((moments.data[j] - config.shift_factor) * config.scaling_factor);
-    }
-    return latents;
 }
 
 }  // namespace nd::engine

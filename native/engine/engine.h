@@ -17,6 +17,7 @@
 #include "native/engine/tiling.h"
 #include "native/models/autoencoder_kl.h"
 #include "native/models/clip_text.h"
+#include "native/models/taesd.h"
 #include "native/models/unet.h"
 #include "native/weights/weight_store.h"
 
@@ -31,6 +32,8 @@ struct LoadOptions {
     // OUT_OF_MEMORY. None: tiles from 1 GiB on, and no limit.
     std::optional<size_t> memory_budget;
     bool measures_only = false;  // loads no weights: nothing can be computed then, and measure() alone may be called
+    bool vae_only = false;       // leaves out what else the file holds
+    float scaling_factor = 0;    // of a VAE whose file does not say it; 0: Stable Diffusion's
 };
 
 // What a request would need, in pixels, or for an unconditional UNet its own pixels.
@@ -61,9 +64,25 @@ struct Addition {
     std::vector<float> size_numbers;  // [rows, 6 or 5]: see models::AdditionConfig
 };
 
+// The picture that a ControlNet follows, embedded once for all steps.
+struct Hint {
+    int64_t height = 0, width = 0;  // of latents
+    std::vector<float> values;      // [1, height, width, channels]
+};
+
+// What ControlNets add to a UNet's maps: those of its way down, from the finest on, then its middle's.
+struct ResidualMap {
+    ops::Map map;  // its extents; no tensor
+    std::vector<float> values;
+};
+struct Residuals {
+    std::vector<ResidualMap> maps;
+};
+
 // What a single prediction may say beside its timestep.
 struct PredictOptions {
     models::Perturbation perturbed;
+    std::vector<std::shared_ptr<const Residuals>> residuals;  // those of several ControlNets are summed
     std::optional<double> guidance;  // the scale, for a UNet that was distilled with it (arXiv 2310.04378)
 };
 
@@ -138,11 +157,23 @@ class Engine {
     // pixels in -1..1 [n, 3, H, W] -> means of the latents, in the UNet's scale [n, c, H / f, W / f].
     Picture encode(std::span<const float> pixels, const Shape& shape, const CancelToken& token);
 
+    // pixels in 0..1 [1, 3, H, W].
+    std::shared_ptr<Hint> embed_hint(std::span<const float> pixels, const Shape& shape, const CancelToken& token);
+    // latents and context (of this ControlNet) as predict_noise takes them; strengths [context.rows, maps].
+    std::shared_ptr<Residuals> control_residuals(std::span<const float> latents, const Shape& shape, double timestep,
+                                                 const Context& context, const Hint& hint,
+                                                 std::span<const float> strengths, const CancelToken& token);
+    // pixels in -1..1 [n, 3, H, W] -> the same, `scale` times as large. `on_progress`, which may be empty, hears
+    // shares.
+    std::vector<float> upscale(std::span<const float> pixels, const Shape& shape, const CancelToken& token,
+                               const std::function<void(double)>& on_progress);
+
   private:
     struct Vae {
         std::unique_ptr<weights::WeightStore> own_store;  // null for the model's own
         std::optional<models::VaeDecoder> decoder;
         std::optional<models::VaeEncoder> encoder;
+        std::optional<models::Taesd> tiny_decoder, tiny_encoder;  // in place of the two
         ops::Formats formats;
     };
     struct PictureNetwork {
@@ -163,7 +194,7 @@ class Engine {
     Planes run_picture(const Planes& picture, const PictureNetwork& network, const CancelToken& token);
     // Runs a network over a picture whole, or in tiles where the budget asks for them.
     Planes run_within_budget(const Planes& picture, TileGeometry geometry, const PictureNetwork& network,
-                             const CancelToken& token);
+                             const CancelToken& token, const std::function<void(double)>& on_progress = nullptr);
     Planes run_finite(const Planes& picture, const TileGeometry& geometry, const ChooseNetwork& choose,
                       bool& was_retried, const CancelToken& token);
     const Vae& exact_vae(const CancelToken& token);
@@ -175,6 +206,11 @@ class Engine {
     std::unique_ptr<Program> build_text(const models::ClipText& text, int64_t rows, int64_t skip, int64_t vectors = 0,
                                         const AdapterSet* adapters = nullptr);
     std::unique_ptr<Program> build_context(int64_t rows, int64_t tokens, const AdapterSet* adapters = nullptr);
+    // The UNet's program with all its inputs written but those that are added.
+    Program& prepare_unet(std::span<const float> latents, const Shape& shape, double timestep, const Context& context,
+                          const PredictOptions& options, const CancelToken& token);
+    void check_residuals(const PredictOptions& options) const;
+    static void write_residuals(Program& program, const PredictOptions& options);
     std::unique_ptr<Program> build_unet(const Shape& shape, const Context& context, const PredictOptions& options);
     // Changes a component's weights -> the ending of its programs' keys.
     std::string adapt(const AdapterSet* adapters, Component component, const CancelToken& token);
@@ -188,6 +224,8 @@ class Engine {
     std::map<Component, std::string> adapted_;  // the endings of keys that are in use
     std::optional<models::ClipText> text_, text2_;
     std::optional<models::UNet> unet_;
+    std::optional<models::ControlNet> control_;
+    std::optional<models::Rrdb> upscaler_;
     Vae vae_;
     std::optional<Vae> exact_vae_;  // in f32, once it was needed
     int thread_count_;
@@ -196,7 +234,7 @@ class Engine {
     ProgramCache programs_;
     Stats stats_;
     Operations picture_operations_{};
-    ops::Formats unet_formats_;
+    ops::Formats unet_formats_, upscaler_formats_;
     uint64_t next_context_id_ = 1;
 };
 

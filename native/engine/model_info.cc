@@ -11,6 +11,14 @@ using nlohmann::json;
 
 void name_family(ModelInfo& info) {
     info.family = "custom", info.title = "another size of Stable Diffusion's architecture";
+    if (info.control) {
+        info.family = "controlnet", info.title = "a ControlNet";
+        return;
+    }
+    if (info.upscaler) {
+        info.family = "upscaler", info.title = "an upscaler (ESRGAN)";
+        return;
+    }
     if (!info.unet) {
         info.title = "a part of a model";
         return;
@@ -49,6 +57,16 @@ bool zeroes_empty_negative(const weights::ModelFile& file, const ModelInfo& info
 
 }  // namespace
 
+std::optional<LatentSpace> ModelInfo::latent_space() const {
+    if (vae) {
+        return LatentSpace{vae->latent_channels, vae->image_channels, vae->downscale(), vae->scaling_factor,
+                           vae->shift_factor};
+    }
+    if (!taesd) return std::nullopt;
+    return LatentSpace{taesd->latent_channels, taesd->image_channels, taesd->downscale, taesd->scaling_factor,
+                       taesd->shift_factor};
+}
+
 ModelInfo describe(const weights::ModelFile& file) {
     ModelInfo info;
     info.format = file.format();
@@ -59,13 +77,16 @@ ModelInfo describe(const weights::ModelFile& file) {
     if (file.has_component("text_encoder.")) info.text = models::detect_clip_text(file, "text_encoder");
     if (file.has_component("text_encoder_2.")) info.text2 = models::detect_clip_text(file, "text_encoder_2");
     if (file.has_component("unet.")) info.unet = models::detect_unet(file);
+    if (info.unet && info.unet->is_control) info.control = models::detect_control_net(file, *info.unet);
+    if (file.has_component("upscaler.")) info.upscaler = models::detect_rrdb(file);
     name_family(info);
     const weights::Family& usual =
         info.unet ? weights::usual_family(info.unet->levels.front().channels, info.unet->context_width,
                                           info.unet->addition.size_numbers)
                   : weights::families().front();
     if (file.has_component("vae.")) info.vae = models::detect_vae(file, usual.scaling_factor);
-    if (!info.text && !info.text2 && !info.unet && !info.vae) {
+    if (!info.vae && file.has_component("taesd.")) info.taesd = models::detect_taesd(file);
+    if (!info.text && !info.text2 && !info.unet && !info.vae && !info.taesd && !info.upscaler) {
         fail("UNKNOWN_ARCHITECTURE", file.path(), ": no text encoder, UNet or VAE in it of ",
              weights::supported_families());
     }

@@ -21,6 +21,7 @@ struct Program {
     backend::Graph graph;
     ops::CpuOps ops;
     std::vector<ops::Map> inputs, outputs;
+    std::vector<ops::Map> added;                      // inputs beside: a ControlNet's hint, or residuals
     ggml_tensor* ids = nullptr;                       // of a text encoder
     ggml_tensor* vectors = nullptr;                   // of a text encoder whose ids go beyond its vocabulary
     uint64_t context_id = 0;                          // whose keys the inputs hold, in a UNet

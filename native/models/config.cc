@@ -325,7 +325,8 @@ std::vector<std::string> UNetConfig::attention_blocks() const {
     }
     if (mid_attention > 0) blocks.push_back("mid");
     for (size_t i = 0; i < levels.size(); i++) {
-        if (levels[levels.size() - 1 - i].up_attention.front() > 0) blocks.push_back("up." + std::to_string(i));
+        const auto& attention = levels[levels.size() - 1 - i].up_attention;
+        if (!attention.empty() && attention.front() > 0) blocks.push_back("up." + std::to_string(i));
     }
     return blocks;
 }
@@ -333,9 +334,13 @@ std::vector<std::string> UNetConfig::attention_blocks() const {
 UNetConfig detect_unet(const ModelFile& file) {
     const json& config = section(file, "unet");
     UNetConfig unet;
+    unet.is_control = file.has(kUNet + "controlnet_cond_embedding.conv_in.weight");
     unet.in_channels = in_channels(file, kUNet + "conv_in.weight");
-    unet.out_channels = out_channels(file, kUNet + "conv_out.weight");
+    unet.out_channels = unet.is_control ? unet.in_channels : out_channels(file, kUNet + "conv_out.weight");
     unet.context_width = context_width(file);
+    if (unet.is_control && unet.unconditional()) {
+        fail("UNKNOWN_ARCHITECTURE", file.path(), ": a ControlNet without attention, which is not supported");
+    }
     unet.time_width = dimension(file, kUNet + "time_embedding.linear_1.weight", 2, 0);
     unet.groups = positive(file, config, "norm_num_groups", 32);
     unet.eps = value<float>(file, config, "norm_eps", 1e-5f);
@@ -349,7 +354,7 @@ UNetConfig detect_unet(const ModelFile& file) {
         level.channels = out_channels(file, down + "resnets.0.conv1.weight");
         level.down_attention = attention_by_layer(file, unet, down);
         level.up_attention = attention_by_layer(file, unet, up);
-        if (level.up_attention.empty()) file.at(up + "resnets.0.conv1.weight");
+        if (level.up_attention.empty() && !unet.is_control) file.at(up + "resnets.0.conv1.weight");
         check_divides(file, "groups", unet.groups, level.channels);
         unet.levels.push_back(level);
     }
@@ -371,7 +376,8 @@ UNetConfig detect_unet(const ModelFile& file) {
     for (size_t i = 0; i < unet.levels.size(); i++) {
         unet.levels[i].heads = heads[i];
         const auto& level = unet.levels[i];
-        if (level.down_attention.front() > 0 || level.up_attention.front() > 0) {
+        const bool goes_up = !level.up_attention.empty();
+        if (level.down_attention.front() > 0 || (goes_up && level.up_attention.front() > 0)) {
             check_divides(file, "attention heads", heads[i], level.channels);
         }
     }

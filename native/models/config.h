@@ -49,6 +49,7 @@ struct UNetConfig {
     int64_t mid_layers = 2;
     int64_t mid_attention = 1, mid_heads = 1;
     AdditionConfig addition;
+    bool is_control = false;     // a ControlNet's half: the way down and the middle alone
     int64_t guidance_width = 0;  // of the guidance scale's embedding (arXiv 2310.04378); 0: the UNet takes none
     int64_t groups = 32;
     float eps = 1e-5f;

@@ -18,8 +18,10 @@ inline ops::Linear gated_linear(weights::WeightStore& store, const std::string& 
     return {store.gated_matrix(name + ".weight", 2 * out, in), store.vector(name + ".bias", 2 * out), in, 2 * out};
 }
 
-inline ops::Conv conv(weights::WeightStore& store, const std::string& name, int64_t in, int64_t out, int kernel = 3) {
-    return {store.convolution(name + ".weight", out, in, kernel), store.vector(name + ".bias", out), in, out, kernel};
+inline ops::Conv conv(weights::WeightStore& store, const std::string& name, int64_t in, int64_t out, int kernel = 3,
+                      bool bias = true) {
+    return {store.convolution(name + ".weight", out, in, kernel), bias ? store.vector(name + ".bias", out) : nullptr,
+            in, out, kernel};
 }
 
 inline ops::Norm norm(weights::WeightStore& store, const std::string& name, int64_t channels, float eps,

@@ -66,6 +66,7 @@ UNet::UNet(const UNetConfig& config, weights::WeightStore& store) : config_(conf
     }
 
     declare_middle(store);
+    if (config.is_control) return;
 
     for (size_t i = levels.size(); i-- > 0;) {
         const auto block = unet + "up_blocks." + std::to_string(levels.size() - 1 - i) + ".";
@@ -164,28 +165,67 @@ TimeEmbedding UNet::embed_time(ops::Ops& ops, const Conditioning& conditioning) 
     return {ops.activation(time, ops::Activation::silu), by_row};
 }
 
-ops::Map UNet::forward(ops::Ops& ops, const ops::Map& latents, const Conditioning& conditioning,
-                       const std::vector<CrossAttentionKeys>& keys, const Perturbation& perturbed) const {
-    const TimeEmbedding time = embed_time(ops, conditioning);
+namespace {
 
+void add_residuals(ops::Ops& ops, std::vector<ops::Map>& maps, const std::vector<ops::Map>& residuals) {
+    if (residuals.empty()) return;
+    bool fits = residuals.size() == maps.size();
+    for (size_t i = 0; fits && i < maps.size(); i++) {
+        const auto &a = residuals[i], &b = maps[i];
+        fits = a.batch == b.batch && a.height == b.height && a.width == b.width && a.channels == b.channels;
+    }
+    if (!fits) {
+        fail("INVALID_ARGUMENT",
+             "residuals: expected those of a ControlNet for this model's family, of the same latents ", "and context");
+    }
+    for (size_t i = 0; i < maps.size(); i++) maps[i] = ops.add(maps[i], residuals[i]);
+}
+
+}  // namespace
+
+std::vector<ops::Map> UNet::maps(ops::Ops& ops, const ops::Map& latents, const ops::Map& hint,
+                                 const Conditioning& conditioning, const std::vector<CrossAttentionKeys>& keys) const {
     const CrossAttentionKeys* next_keys = keys.data();
+    const ops::Map first = ops.add(ops.conv2d(latents, conv_in_), hint);
+    return way_down(ops, first, embed_time(ops, conditioning), next_keys, {});
+}
+
+// The maps that the way up takes back, from the finest on, then the middle's.
+std::vector<ops::Map> UNet::way_down(ops::Ops& ops, const ops::Map& first, const TimeEmbedding& time,
+                                     const CrossAttentionKeys*& next_keys, const Perturbation& perturbed) const {
     const auto apply = [&](const Layer& layer, const ops::Map& x, Perturbation::Kind kind) {
         return layer.attention.forward(ops, layer.resnet.forward(ops, x, &time), next_keys, kind);
     };
 
     const ops::ConvSpec downsampling{.stride = 2, .pad_bottom_right = config_.pad_bottom_right};
-    ops::Map x = ops.conv2d(latents, conv_in_);
-    std::vector<ops::Map> skips{x};
+    ops::Map x = first;
+    std::vector<ops::Map> maps{x};
     for (size_t i = 0; i < down_.size(); i++) {
         const auto& level = down_[i];
         const auto kind = perturbed.at("down." + std::to_string(i));
-        for (const auto& layer : level.layers) skips.push_back(x = apply(layer, x, kind));
-        if (level.resample) skips.push_back(x = ops.conv2d(x, *level.resample, downsampling));
+        for (const auto& layer : level.layers) maps.push_back(x = apply(layer, x, kind));
+        if (level.resample) maps.push_back(x = ops.conv2d(x, *level.resample, downsampling));
     }
 
     if (!middle_.empty()) x = middle_.front().forward(ops, x, &time);
     x = mid_attention_.forward(ops, x, next_keys, perturbed.at("mid"));
     if (middle_.size() > 1) x = middle_.back().forward(ops, x, &time);
+    maps.push_back(x);
+    return maps;
+}
+
+ops::Map UNet::forward(ops::Ops& ops, const ops::Map& latents, const Conditioning& conditioning,
+                       const std::vector<CrossAttentionKeys>& keys, const Perturbation& perturbed,
+                       const std::vector<ops::Map>& residuals) const {
+    const TimeEmbedding time = embed_time(ops, conditioning);
+    const CrossAttentionKeys* next_keys = keys.data();
+    auto skips = way_down(ops, ops.conv2d(latents, conv_in_), time, next_keys, perturbed);
+    add_residuals(ops, skips, residuals);
+    ops::Map x = skips.back();
+    skips.pop_back();
+    const auto apply = [&](const Layer& layer, const ops::Map& x, Perturbation::Kind kind) {
+        return layer.attention.forward(ops, layer.resnet.forward(ops, x, &time), next_keys, kind);
+    };
 
     for (size_t i = 0; i < up_.size(); i++) {
         const auto& level = up_[i];

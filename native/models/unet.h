@@ -42,7 +42,14 @@ class UNet {
     // latents [batch, h, w, in_channels] -> noise [batch, h, w, out_channels]. `batch` is a multiple of the rows of
     // keys and addition: picture i of conditioning r stands at r * (batch / rows) + i.
     ops::Map forward(ops::Ops& ops, const ops::Map& latents, const Conditioning& conditioning,
-                     const std::vector<CrossAttentionKeys>& keys, const Perturbation& perturbed = {}) const;
+                     const std::vector<CrossAttentionKeys>& keys, const Perturbation& perturbed = {},
+                     const std::vector<ops::Map>& residuals = {}) const;
+
+    // What a ControlNet's half makes of latents and a hint [1, h, w, levels[0].channels] that is added to its first
+    // map: the maps of the way down, from the finest on, then the middle's. `residuals` of forward() are added to
+    // those.
+    std::vector<ops::Map> maps(ops::Ops& ops, const ops::Map& latents, const ops::Map& hint,
+                               const Conditioning& conditioning, const std::vector<CrossAttentionKeys>& keys) const;
 
   private:
     // One of the two, or neither.
@@ -65,6 +72,8 @@ class UNet {
     Attention declare_attention(weights::WeightStore& store, const std::string& name, int64_t channels, int64_t heads,
                                 int64_t blocks) const;
     void declare_middle(weights::WeightStore& store);
+    std::vector<ops::Map> way_down(ops::Ops& ops, const ops::Map& first, const TimeEmbedding& time,
+                                   const CrossAttentionKeys*& next_keys, const Perturbation& perturbed) const;
     TimeEmbedding embed_time(ops::Ops& ops, const Conditioning& conditioning) const;
     Layer declare_layer(weights::WeightStore& store, const std::string& block, int64_t index, int64_t in,
                         const UNetLevel& level, int64_t attention_blocks) const;

@@ -282,6 +282,21 @@ Map CpuOps::activation(const Map& x, Activation kind) {
                 true);
 }
 
+// Not open to other formats: a sum is a stream, whose next reader is a product as a rule.
+Map CpuOps::add(const Map& a, const Map& b, float scale) {
+    kernels::AddArgs args;
+    args.rows = a.batch * a.pixels(), args.b_rows = b.batch * b.pixels(), args.channels = a.channels;
+    args.scale = scale;
+    return like(a, graph_.kernel<kernels::AddArgs>(
+                       type_of(formats_.stream), extents(a), {as_numbers(a), as_numbers(b)}, args,
+                       [](kernels::AddArgs& bound, const ggml_tensor* dst) {
+                           bound.a = dst->src[0]->data, bound.a_format = format_of(dst->src[0]);
+                           bound.b = dst->src[1]->data, bound.b_format = format_of(dst->src[1]);
+                           bound.y = dst->data, bound.y_format = format_of(dst);
+                       },
+                       kernels::add_tasks, kernels::add_task));
+}
+
 Map CpuOps::concat(const Map& a, const Map& b) {
     using Args = kernels::ConcatArgs;
     Args args;

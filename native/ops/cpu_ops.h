@@ -39,6 +39,7 @@ class CpuOps final : public Ops {
     Map attention(const Map& q, const Map& k, const Map& v, const AttentionSpec& spec) override;
     Map activation(const Map& x, Activation kind) override;
     Map geglu(const Map& x, const Linear& layer) override;
+    Map add(const Map& a, const Map& b, float scale) override;
     Map concat(const Map& a, const Map& b) override;
     Map add_rows(const Map& x, const Map& rows, bool last) override;
     Map embed(ggml_tensor* ids, int64_t batch, ggml_tensor* tokens, ggml_tensor* positions,

@@ -94,6 +94,8 @@ class Ops {
     virtual Map activation(const Map& x, Activation kind) = 0;
     // y = value * gelu(gate), the halves of a gated layer's x W^T + b (arXiv 2002.05202): out / 2 channels.
     virtual Map geglu(const Map& x, const Linear& layer) = 0;
+    // scale * a + b, where b is of a's batch or one map for all of it.
+    virtual Map add(const Map& a, const Map& b, float scale = 1.0f) = 0;
     virtual Map concat(const Map& a, const Map& b) = 0;
     // x plus one pixel of `rows` [rows, 1, 1, channels] at all its pixels: x.batch / rows maps that follow each other
     // take the same one. `last` as in group_norm.

@@ -118,15 +118,18 @@ void refuse_other_families(const std::string& path) {
     }
 }
 
-// A UNet's own folder, or that of a DDPM pipeline, which keeps its only network and the scheduler's configuration at
+// A network's own folder, or that of a DDPM pipeline, which keeps its only network and the scheduler's configuration at
 // the top.
-bool add_bare_unet(DiffusersFolder& folder, const std::string& path) {
+bool add_bare_network(DiffusersFolder& folder, const std::string& path) {
     if (!exists(path + "/config.json")) return false;
     nlohmann::json config = read_json(path + "/config.json");
     const auto kind = config.find("_class_name");
-    if (kind == config.end() || (*kind != "UNet2DModel" && *kind != "UNet2DConditionModel")) return false;
-    folder.config["unet"] = std::move(config);
-    return add_component(folder, path, kFolders[0]);
+    if (kind == config.end()) return false;
+    const bool is_unet = *kind == "UNet2DModel" || *kind == "UNet2DConditionModel" || *kind == "ControlNetModel";
+    if (!is_unet && *kind != "AutoencoderKL" && *kind != "AutoencoderTiny") return false;
+    const Component& component = kFolders[is_unet ? 0 : 1];
+    folder.config[component.folder] = std::move(config);
+    return add_component(folder, path, component);
 }
 
 }  // namespace
@@ -143,10 +146,10 @@ DiffusersFolder read_diffusers_folder(const std::string& path) {
         found = add_component(folder, directory, component) || found;
         if (exists(directory + "/config.json")) folder.config[component.folder] = read_json(directory + "/config.json");
     }
-    found = found || add_bare_unet(folder, path);
+    found = found || add_bare_network(folder, path);
     if (!found) {
         fail("UNKNOWN_ARCHITECTURE", path, ": expected a diffusers folder with unet/, vae/ or text_encoder/ and their ",
-             "weights inside, or with a UNet's own config.json and weights");
+             "weights inside, or with the config.json and weights of a UNet or a VAE");
     }
     for (const char* scheduler : {"/scheduler/scheduler_config.json", "/scheduler_config.json"}) {
         if (!exists(path + scheduler)) continue;

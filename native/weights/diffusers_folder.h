@@ -18,11 +18,11 @@ struct DiffusersFolder {
     std::string merges;     // of tokenizer/merges.txt, one a line, without its version line
 };
 
-// Components that are not there are left out; without any, the folder may be a UNet's own, with its config.json at the
-// top (and scheduler_config.json beside it, as google/ddpm-* have it). Of each component's weights the first is taken
-// of: one safetensors file, a list of shards (*.safetensors.index.json), both again of variant fp16, and all again as
-// PyTorch's .bin. Throws FILE_INVALID naming the file, UNKNOWN_ARCHITECTURE for the folders of other families and for
-// none at all.
+// Components that are not there are left out; without any, the folder may be a UNet's or a VAE's own, with its
+// config.json at the top (and scheduler_config.json beside it, as google/ddpm-* have it). Of each component's weights
+// the first is taken of: one safetensors file, a list of shards (*.safetensors.index.json), both again of variant fp16,
+// and all again as PyTorch's .bin. Throws FILE_INVALID naming the file, UNKNOWN_ARCHITECTURE for the folders of other
+// families and for none at all.
 DiffusersFolder read_diffusers_folder(const std::string& path);
 
 }  // namespace nd::weights

@@ -14,7 +14,10 @@ std::span<const Family> families() {
         {"flux", "Flux", false, {"double_blocks.", "single_transformer_blocks."}},
         {"svd", "Stable Video Diffusion", false, {"time_mixer."}},
         {"lora", "a LoRA, which changes a model and is none itself", false, {"lora_unet_", ".lora_A."}},
-        {"controlnet", "a ControlNet, which guides a model and is none itself", false, {"controlnet_cond_embedding."}},
+        {"controlnet", "a ControlNet of several kinds in one", false, {"control_add_embedding.", "task_embedding"}},
+        {"controlnet", "a ControlNet as a LoRA", false, {"lora_controlnet"}},
+        {"controlnet", "a ControlNet as its difference to a model", false, {"difference"}},
+        {"adapter", "a T2I-Adapter", false, {"body.0.resnets.0.block1."}},
     };
     return table;
 }

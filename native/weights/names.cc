@@ -12,6 +12,7 @@
 #include "native/error.h"
 #include "native/weights/checks.h"
 #include "native/weights/families.h"
+#include "native/weights/upscaler_names.h"
 
 namespace nd::weights {
 
@@ -20,6 +21,7 @@ namespace {
 using Pairs = std::vector<std::pair<std::string_view, std::string_view>>;
 
 constexpr std::string_view kUnet = "model.diffusion_model.";
+constexpr std::string_view kControl = "control_model.";
 constexpr std::string_view kVae = "first_stage_model.";
 
 // Where a text encoder stands in a file, with whose names, and which one it is here. Stable Diffusion XL's refiner has
@@ -215,6 +217,16 @@ std::vector<CanonicalName> open_clip(std::string_view name, std::string_view com
     return renamed.empty() ? std::vector<CanonicalName>{} : std::vector<CanonicalName>{{layer + renamed}};
 }
 
+// --- TAESD -----------------------------------------------------------------------------------------------------------
+
+// The side that a file of TAESD's own holds, whose layers have numbers alone for names, or null. The decoder's first
+// layer, which bounds the latents, has no weights.
+const char* taesd_stage(const std::vector<std::string>& names) {
+    const auto has = [&](const char* wanted) { return std::find(names.begin(), names.end(), wanted) != names.end(); };
+    if (has("0.weight") && has("1.conv.0.weight")) return "encoder";
+    return has("1.weight") && has("3.conv.0.weight") ? "decoder" : nullptr;
+}
+
 // --- files -----------------------------------------------------------------------------------------------------------
 
 bool any_starts_with(const std::vector<std::string>& names, std::string_view prefix) {
@@ -229,6 +241,9 @@ std::string find_bare_prefix(const std::vector<std::string>& names) {
     for (const TextPrefix& text : kTextPrefixes) {
         if (any_starts_with(names, text.prefix)) return "";
     }
+    if (any_starts_with(names, kControl)) return "";
+    if (any_starts_with(names, "input_hint_block.")) return std::string(kControl);
+    if (any_starts_with(names, "taesd.") || taesd_stage(names)) return "";
     static const Pairs signs = {{"input_blocks.", kUnet},
                                 {"down_blocks.", "unet."},
                                 {"encoder.down.", kVae},
@@ -237,7 +252,9 @@ std::string find_bare_prefix(const std::vector<std::string>& names) {
                                 {"decoder.up_blocks.", "vae."},
                                 {"text_model.", "text_encoder."},
                                 {"embeddings.token_embedding.", "text_encoder."},
-                                {"transformer.resblocks.", "cond_stage_model.model."}};
+                                {"transformer.resblocks.", "cond_stage_model.model."},
+                                {"encoder.layers.0.weight", "vae."},
+                                {"decoder.layers.0.weight", "vae."}};
     for (const auto& [sign, prefix] : signs) {
         if (any_starts_with(names, sign)) return std::string(prefix);
     }
@@ -321,8 +338,11 @@ TensorSource as_named(const TensorSource& source, const CanonicalName& target, c
 
 }  // namespace
 
-NameMap::NameMap(const std::vector<std::string>& names) : bare_prefix_(find_bare_prefix(names)) {
-    layers_per_block_ = find_layers_per_block(names, bare_prefix_ == kUnet ? "" : kUnet);
+NameMap::NameMap(const std::vector<std::string>& names)
+    : bare_prefix_(find_bare_prefix(names)), taesd_stage_(taesd_stage(names)) {
+    is_control_ = bare_prefix_ == kControl || any_starts_with(names, kControl);
+    const bool is_bare = bare_prefix_ == kUnet || bare_prefix_ == kControl;
+    layers_per_block_ = find_layers_per_block(names, is_bare ? "" : is_control_ ? kControl : kUnet);
     decoder_levels_ = find_decoder_levels(names, bare_prefix_ == kVae ? "" : kVae);
 }
 
@@ -379,6 +399,32 @@ std::string NameMap::map_vae_stage(std::string_view stage, std::string_view name
     return slot ? join({stage, block, "resnets.", std::to_string(*slot), ".", vae_resnet(name)}) : "";
 }
 
+// lllyasviel's names: those of a CompVis UNet, and the ControlNet's own.
+std::string NameMap::map_control(std::string_view name) const {
+    if (take(name, "middle_block_out.0.")) return join({"unet.controlnet_mid_block.", name});
+    if (take(name, "zero_convs.")) {
+        const std::optional<int> index = take_number(name);
+        if (!index || !take(name, "0.")) return "";
+        return numbered("unet.controlnet_down_blocks.", *index, join({".", name}));
+    }
+    if (!take(name, "input_hint_block.")) return map_unet(name);
+    constexpr int kLast = 14;  // eight convolutions, an activation behind each but the last
+    const std::optional<int> index = take_number(name);
+    if (!index || *index % 2 != 0) return "";
+    const std::string part = *index == 0       ? "conv_in"
+                             : *index == kLast ? "conv_out"
+                                               : numbered("blocks.", *index / 2 - 1, "");
+    return join({"unet.controlnet_cond_embedding.", part, ".", name});
+}
+
+std::string NameMap::map_taesd(const std::string& name) const {
+    std::string_view rest = name;
+    const std::optional<int> index = take_number(rest);
+    const int offset = std::string_view(taesd_stage_) == "decoder" ? 1 : 0;
+    if (!index || *index < offset) return "";
+    return numbered(join({"taesd.", taesd_stage_, ".layers."}), *index - offset, join({".", rest}));
+}
+
 std::vector<CanonicalName> NameMap::map(const std::string& name) const {
     const std::string full = bare_prefix_ + name;
     std::string_view rest = full;
@@ -387,7 +433,15 @@ std::vector<CanonicalName> NameMap::map(const std::string& name) const {
             return text.open_clip ? open_clip(rest, text.component) : clip(rest, text.component);
     }
     std::string canonical;
-    if (take(rest, kUnet)) {
+    if (is_control_) {
+        if (take(rest, kControl)) canonical = map_control(rest);
+    } else if (taesd_stage_) {
+        canonical = map_taesd(name);
+    } else if (rest.starts_with("taesd.")) {
+        canonical = full;
+    } else if (rest.starts_with("vae.encoder.layers.") || rest.starts_with("vae.decoder.layers.")) {
+        canonical = join({"taesd.", rest.substr(4)});
+    } else if (take(rest, kUnet)) {
         canonical = map_unet(rest);
     } else if (take(rest, kVae)) {
         canonical = map_vae(rest);
@@ -404,16 +458,22 @@ FileContents with_canonical_names(FileContents contents, const std::string& path
     for (const auto& [name, type] : contents.unreadable) names.push_back(name);
     refuse_other_families(names, path);
 
+    const auto upscaler = upscaler_names(names, path);
     const NameMap map(names);
+    const auto targets_of = [&](const std::string& name) -> std::vector<CanonicalName> {
+        if (upscaler.empty()) return map.map(name);
+        const auto found = upscaler.find(name);
+        return found == upscaler.end() ? std::vector<CanonicalName>{} : std::vector<CanonicalName>{{found->second}};
+    };
     FileContents renamed;
     renamed.metadata = std::move(contents.metadata);
     renamed.owned = std::move(contents.owned);
     for (const auto& [name, tensor] : contents.tensors) {
-        for (const CanonicalName& target : map.map(name))
+        for (const CanonicalName& target : targets_of(name))
             renamed.tensors.emplace(target.name, as_named(tensor, target, path));
     }
     for (const auto& [name, type] : contents.unreadable) {
-        for (const CanonicalName& target : map.map(name)) renamed.unreadable.emplace(target.name, type);
+        for (const CanonicalName& target : targets_of(name)) renamed.unreadable.emplace(target.name, type);
     }
     if (renamed.tensors.empty() && renamed.unreadable.empty()) nothing_known(names, path);
     return renamed;

@@ -3,7 +3,8 @@
 //
 // Understands the single-file names of CompVis' latent-diffusion (`model.diffusion_model.`, `first_stage_model.`,
 // `cond_stage_model.` or Stable Diffusion XL's `conditioner.embedders.` with CLIP or OpenCLIP inside), diffusers' own
-// names with or without the component's prefix, and the attention names that diffusers' VAE and unconditional UNet had
+// names with or without the component's prefix, the names of TAESD's own files and of AutoencoderTiny (`taesd.`), and
+// the attention names that diffusers' VAE and unconditional UNet had
 // before 0.17 (`query`, `key`, `value`, `proj_attn`).
 #pragma once
 
@@ -16,7 +17,8 @@
 
 namespace nd::weights {
 
-inline constexpr const char* kComponents[] = {"unet.", "vae.", "text_encoder.", "text_encoder_2."};
+inline constexpr const char* kComponents[] = {"unet.",           "vae.",   "text_encoder.",
+                                              "text_encoder_2.", "taesd.", "upscaler."};
 
 // What a tensor of a file is called here: part `part` of `parts` equal parts along its outermost dimension.
 struct CanonicalName {
@@ -37,9 +39,13 @@ class NameMap {
   private:
     std::string map_unet(std::string_view name) const;
     std::string map_vae(std::string_view name) const;
+    std::string map_control(std::string_view name) const;
+    std::string map_taesd(const std::string& name) const;
     std::string map_vae_stage(std::string_view stage, std::string_view name) const;
 
-    std::string bare_prefix_;  // what a file of a single component leaves out
+    std::string bare_prefix_;            // what a file of a single component leaves out
+    bool is_control_ = false;            // a ControlNet, whose half of a UNet is `unet.` here
+    const char* taesd_stage_ = nullptr;  // "encoder" or "decoder" in a file of TAESD's own
     int layers_per_block_ = 1;
     int decoder_levels_ = 0;
 };

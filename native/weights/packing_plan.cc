@@ -17,8 +17,8 @@ constexpr int64_t kMostWeights = 1920 * 640, kMostWeightsOfSmall = 512 * 256;
 // embeddings have channels a hundred times as large as the rest.
 bool bears_int8(const std::string& name) {
     if (!name.starts_with("unet.")) return false;
-    constexpr const char* kExact[] = {".conv_in.",       ".conv_out.",   "time_emb",
-                                      ".add_embedding.", ".attn2.to_k.", ".attn2.to_v."};
+    constexpr const char* kExact[] = {".conv_in.",    ".conv_out.",   "time_emb",    ".add_embedding.",
+                                      ".attn2.to_k.", ".attn2.to_v.", ".controlnet_"};
     return std::none_of(std::begin(kExact), std::end(kExact),
                         [&](const char* part) { return name.find(part) != std::string::npos; });
 }

@@ -54,6 +54,16 @@ t.test('what the pipeline draws is what is written', async (t) => {
   t.ok(sameBytes((await Image.open(out('b.png'))).data, b.data));
 });
 
+t.test('another VAE', async (t) => {
+  const tiny = path.resolve(__dirname, '..', 'fixtures', 'taesd', 'taesd.safetensors');
+  await using pipeline = await Pipeline.load(file, { threads: 1, vae: tiny });
+  const drawn = await run([...small, '--vae', tiny, '--width', '32', '--height', '32', '-o', out('tiny.png')]);
+  t.equal(drawn.code, 0, drawn.stderr);
+  const request = { prompt: 'a sad man', width: 32, height: 32, steps: 4, seed: 5 };
+  const [wanted] = (await pipeline.txt2img(request)).images;
+  t.ok(sameBytes((await Image.open(out('tiny.png'))).data, wanted.data));
+});
+
 t.test('several prompts, a variation and a second pass', async (t) => {
   await using pipeline = await Pipeline.load(file, { threads: 1 });
   const options = [

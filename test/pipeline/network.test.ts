@@ -36,7 +36,7 @@ function fakeNetwork(options: Parameters<typeof parseDirection>[0], pictures = 1
   const asked: { rows: number[]; latents: number[]; shape: readonly number[] }[] = [];
   const perturbed: unknown[] = [];
   const model = {
-    info: { unet: { takesGuidance: false }, vae: { downscale: 8 } },
+    info: { unet: { takesGuidance: false } },
     encodeTextWith: async (_encoder: 1, ids: Int32Array) => ({
       embeddings: Float32Array.from(ids, (id) => values[tokenizer.decode([id]).trim()] ?? 0),
       pooled: null,
@@ -69,7 +69,8 @@ function fakeNetwork(options: Parameters<typeof parseDirection>[0], pictures = 1
     ...{ embeddings: new EmbeddingCache(), passes },
   };
   let direction: Direction = parseDirection(options);
-  const request = { latentShape: [pictures, 1, 1, 1] as const, clipSkip: 1, sizes: {}, steps: 4 };
+  const latentShape = [pictures, 1, 1, 1] as const;
+  const request = { latentShape, clipSkip: 1, sizes: {}, pixels: { width: 8, height: 8 }, steps: 4 };
   const network = new GuidedNetwork(studio, request, () => direction, extra);
   const predict = (x: number[], at: { step?: number; sigma?: number; both?: boolean } = {}) =>
     network.predict(Float32Array.from(x), 5, { step: 1, sigma: 1, both: false, ...at });

@@ -15,6 +15,16 @@ void activation_task(const ActivationArgs& args, int64_t task) {
     ND_DISPATCH(activation_task, args, task);
 }
 
+int64_t add_tasks(const AddArgs& args) {
+    expect_values("add", "a", args.a_format);
+    expect_values("add", "b", args.b_format);
+    return tasks_of_rows(args.rows, args.channels);
+}
+
+void add_task(const AddArgs& args, int64_t task) {
+    ND_DISPATCH(add_task, args, task);
+}
+
 int64_t concat_tasks(const ConcatArgs& args) {
     expect_values("concat", "a", args.a_format);
     expect_values("concat", "b", args.b_format);

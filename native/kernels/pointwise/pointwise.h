@@ -1,4 +1,4 @@
-// Operations that touch each value once: activations, concatenation of channels, one row added to many.
+// Operations that touch each value once: activations, sums, concatenation of channels.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,8 @@
 
 namespace nd::kernels {
 
-enum class Activation { silu, gelu, gelu_tanh, quick_gelu };  // gelu is the exact one, with erf
+// gelu is the exact one, with erf; leaky_relu has a slope of 0.2 below zero.
+enum class Activation { silu, gelu, gelu_tanh, quick_gelu, relu, leaky_relu };
 
 struct ActivationArgs {
     Activation kind = Activation::silu;
@@ -21,6 +22,20 @@ struct ActivationArgs {
 int64_t activation_tasks(const ActivationArgs& args);
 void activation_task(const ActivationArgs& args, int64_t task);
 void activation_reference(const ActivationArgs& args);
+
+// y[row] = scale * a[row] + b[row % b_rows]: one map of b can be added to every picture of a batch.
+struct AddArgs {
+    const void* a = nullptr;
+    const void* b = nullptr;
+    void* y = nullptr;
+    int64_t rows = 0, b_rows = 0, channels = 0;
+    float scale = 1.0f;
+    Format a_format = Format::f32, b_format = Format::f32, y_format = Format::f32;  // a and b: f32 or bf16
+};
+
+int64_t add_tasks(const AddArgs& args);
+void add_task(const AddArgs& args, int64_t task);
+void add_reference(const AddArgs& args);
 
 // y[row] = a[row] followed by b[row]; each of the three f32 or bf16.
 struct ConcatArgs {

@@ -11,6 +11,9 @@ namespace nd::kernels::avx2 {
 void activation_task(const ActivationArgs& args, int64_t task) {
     activate<F32x8>(args, task);
 }
+void add_task(const AddArgs& args, int64_t task) {
+    sum<F32x8>(args, task);
+}
 void concat_task(const ConcatArgs& args, int64_t task) {
     join<F32x8>(args, task);
 }

@@ -11,6 +11,9 @@ namespace nd::kernels::avx512 {
 void activation_task(const ActivationArgs& args, int64_t task) {
     activate<F32x16>(args, task);
 }
+void add_task(const AddArgs& args, int64_t task) {
+    sum<F32x16>(args, task);
+}
 void concat_task(const ConcatArgs& args, int64_t task) {
     join<F32x16>(args, task);
 }

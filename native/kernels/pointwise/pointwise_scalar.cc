@@ -8,6 +8,9 @@ namespace nd::kernels::scalar {
 void activation_task(const ActivationArgs& args, int64_t task) {
     activate<F32x4>(args, task);
 }
+void add_task(const AddArgs& args, int64_t task) {
+    sum<F32x4>(args, task);
+}
 void concat_task(const ConcatArgs& args, int64_t task) {
     join<F32x4>(args, task);
 }

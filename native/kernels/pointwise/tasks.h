@@ -28,6 +28,10 @@ void activate_row(Activation kind, const X* x, Y* y, int64_t n) {
             return map_row<V>(x, y, n, [](auto v) { return gelu_tanh(v); });
         case Activation::quick_gelu:
             return map_row<V>(x, y, n, [](auto v) { return quick_gelu(v); });
+        case Activation::relu:
+            return map_row<V>(x, y, n, [](auto v) { return decltype(v)::max(decltype(v)::zero(), v); });
+        case Activation::leaky_relu:
+            return map_row<V>(x, y, n, [](auto v) { return decltype(v)::max(v * decltype(v)::set(0.2f), v); });
     }
 }
 
@@ -39,6 +43,29 @@ void activate(const ActivationArgs& args, int64_t task) {
             using Y = std::remove_cvref_t<decltype(*y)>;
             each_row(args.rows, n, task,
                      [&](int64_t row) { activate_row<V>(args.kind, x + row * n, y + row * row_stride<Y>(n), n); });
+        });
+    });
+}
+
+template <class V, class A, class B, class Y>
+ND_NOINLINE void add_row(const A* a, const B* b, Y* y, int64_t n, float scale) {
+    write_row<V>(y, n, [=](int64_t c, auto lanes) {
+        using L = typename decltype(lanes)::Vector;
+        return L::fma(lanes.load(a + c), L::set(scale), lanes.load(b + c));
+    });
+}
+
+template <class V>
+void sum(const AddArgs& args, int64_t task) {
+    const int64_t n = args.channels;
+    with_values(args.a, args.a_format, [&](const auto* a) {
+        with_values(args.b, args.b_format, [&](const auto* b) {
+            with_rows(args.y, args.y_format, [&](auto* y) {
+                using Y = std::remove_cvref_t<decltype(*y)>;
+                each_row(args.rows, n, task, [&](int64_t row) {
+                    add_row<V>(a + row * n, b + row % args.b_rows * n, y + row * row_stride<Y>(n), n, args.scale);
+                });
+            });
         });
     });
 }

@@ -7,6 +7,7 @@
 namespace nd::kernels {
 
 ND_VARIANTS(void activation_task(const ActivationArgs& args, int64_t task))
+ND_VARIANTS(void add_task(const AddArgs& args, int64_t task))
 ND_VARIANTS(void concat_task(const ConcatArgs& args, int64_t task))
 ND_VARIANTS(void add_rows_task(const AddRowsArgs& args, int64_t task))
 

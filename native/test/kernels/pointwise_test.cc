@@ -13,10 +13,9 @@ struct Kind {
     Activation kind;
     const char* name;
 };
-const Kind kKinds[] = {{Activation::silu, "silu"},
-                       {Activation::gelu, "gelu"},
-                       {Activation::gelu_tanh, "gelu_tanh"},
-                       {Activation::quick_gelu, "quick_gelu"}};
+const Kind kKinds[] = {{Activation::silu, "silu"},           {Activation::gelu, "gelu"},
+                       {Activation::gelu_tanh, "gelu_tanh"}, {Activation::quick_gelu, "quick_gelu"},
+                       {Activation::relu, "relu"},           {Activation::leaky_relu, "leaky_relu"}};
 
 std::vector<float> activate(Activation kind, const std::vector<float>& x, int64_t channels, bool backwards = false) {
     Guarded y(static_cast<int64_t>(x.size()));
@@ -146,10 +145,39 @@ TEST("pointwise: one row is added to as many rows as share it, in the formats as
     });
 }
 
+TEST("pointwise: sums scale a and repeat b, in the formats asked for") {
+    for_each_isa([&](const char* isa) {
+        for (int64_t channels : {1, 3, 16, 37, 320, 40000}) {
+            const int64_t b_rows = 7, rows = 3 * b_rows;
+            for (Format from : {Format::f32, Format::bf16}) {
+                GuardedRows a(from, normals(rows * channels, 1), channels);
+                for (Format added : {Format::f32, Format::bf16}) {
+                    GuardedRows b(added, normals(b_rows * channels, 2), channels);
+                    for (Format to : {Format::f32, Format::bf16, Format::i8}) {
+                        GuardedRows y(to, rows, channels), expected(to, rows, channels);
+                        AddArgs args{a.data(), b.data(), y.data(), rows, b_rows, channels, 0.2f, from, added, to};
+                        run_tasks(add_tasks(args), add_task, args, true);
+                        args.y = expected.data();
+                        add_reference(args);
+                        const std::string wrong = y.difference(expected, 3e-7);
+                        CHECK(wrong.empty(), isa, " ", channels, " ", format_name(from), " + ", format_name(added),
+                              " to ", format_name(to), ": ", wrong);
+                    }
+                }
+            }
+        }
+    });
+}
+
 TEST("pointwise: maps that are i8 and may not be are refused") {
     ActivationArgs activation;
     activation.x_format = Format::i8;
     CHECK(error_code([&] { activation_tasks(activation); }) == "INVALID_ARGUMENT");
+    for (Format AddArgs::*format : {&AddArgs::a_format, &AddArgs::b_format}) {
+        AddArgs args;
+        args.*format = Format::i8;
+        CHECK(error_code([&] { add_tasks(args); }) == "INVALID_ARGUMENT");
+    }
     for (Format ConcatArgs::*format : {&ConcatArgs::a_format, &ConcatArgs::b_format, &ConcatArgs::y_format}) {
         ConcatArgs args;
         args.*format = Format::i8;

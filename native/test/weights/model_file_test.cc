@@ -96,7 +96,7 @@ TEST("model file: a UNet's own folder, as DDPM pipelines are") {
     const std::string weights = safetensors({zeros("mid_block.attentions.0.query.weight", {2, 2})});
     folder.write("diffusion_pytorch_model.safetensors", weights);
     THROWN("UNKNOWN_ARCHITECTURE", ModelFile::open(folder.path()));
-    folder.write("config.json", R"({"_class_name":"AutoencoderKL"})");
+    folder.write("config.json", R"({"_class_name":"Transformer2DModel"})");
     THROWN("UNKNOWN_ARCHITECTURE", ModelFile::open(folder.path()));
     folder.write("config.json", R"({"_class_name":"UNet2DModel","freq_shift":1})");
     folder.write("scheduler_config.json", R"({"clip_sample":false})");

@@ -32,6 +32,21 @@ FileContents contents_of(const std::vector<std::string>& names) {
 
 }  // namespace
 
+TEST("names: TAESD's own files hold one side, with numbers alone") {
+    check_table({{"0.weight", "taesd.encoder.layers.0.weight"},
+                 {"1.conv.0.weight", "taesd.encoder.layers.1.conv.0.weight"},
+                 {"14.bias", "taesd.encoder.layers.14.bias"},
+                 {"x.bias", ""},
+                 {"bias", ""}});
+    check_table({{"1.weight", "taesd.decoder.layers.0.weight"},
+                 {"3.conv.0.weight", "taesd.decoder.layers.2.conv.0.weight"},
+                 {"18.bias", "taesd.decoder.layers.17.bias"},
+                 {"0.weight", ""}});
+    check_table({{"encoder.layers.0.weight", "taesd.encoder.layers.0.weight"},
+                 {"decoder.layers.17.bias", "taesd.decoder.layers.17.bias"}});
+    check_table({{"vae.decoder.layers.2.conv.4.bias", "taesd.decoder.layers.2.conv.4.bias"}});
+}
+
 TEST("names: a CompVis UNet of two layers a level") {
     const std::string p = "model.diffusion_model.";
     check_table({

@@ -1,0 +1,40 @@
+/** A ControlNet (arXiv 2302.05543): a network beside the UNet that holds it to a picture, shared by any number of pipelines. */
+import { DiffusionError } from '../errors';
+import { Model, type ModelInfo, type ModelOptions } from './model';
+
+/** It runs in this process: its maps go to the UNet without a copy. */
+export type ControlNetOptions = Omit<ModelOptions, 'isolate' | 'prediction' | 'zeroTerminalSnr' | 'shift'>;
+
+/** A loaded ControlNet. Pipelines whose requests name it do not own it: dispose of it when none of them needs it any more. */
+export class ControlNet {
+  private constructor(
+    /** Its networks. */
+    readonly model: Model,
+  ) {}
+
+  /**
+   * Loads a ControlNet: a file in lllyasviel's names (`control_model.`) or diffusers', or its folder.
+   *
+   * @throws what {@link Model.load} throws; MISSING_COMPONENT if the file is something else
+   */
+  static async load(path: string, options: ControlNetOptions = {}): Promise<ControlNet> {
+    const model = await Model.load(path, { ...options, isolate: false });
+    if (model.info.controlNet) return new ControlNet(model);
+    const { title } = model.info;
+    await model.dispose();
+    throw new DiffusionError('MISSING_COMPONENT', `${path}: recognised as ${title}; expected a ControlNet`);
+  }
+
+  get info(): ModelInfo {
+    return this.model.info;
+  }
+
+  /** Frees the weights. Requests that use it reject with `DISPOSED`. Harmless when repeated. */
+  dispose(): Promise<void> {
+    return this.model.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+}

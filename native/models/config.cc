@@ -201,19 +201,24 @@ int64_t detect_mid_layers(const ModelFile& file, const json& config, const UNetC
     return one ? 1 : 2;
 }
 
-// What only the addition embedding's width tells: how many numbers about the size it takes.
-AdditionConfig detect_addition(const ModelFile& file, const json& config, int64_t time_width) {
+// What only the addition embedding's width tells: how many numbers about the size it takes. A ControlNet's file holds
+// no text encoder to read the pooled text's width from; there are ControlNets of base models only, which take 6
+// numbers.
+AdditionConfig detect_addition(const ModelFile& file, const json& config, const UNetConfig& unet) {
     AdditionConfig addition;
     const std::string name = kUNet + "add_embedding.linear_1.weight";
     if (!file.has_component(kUNet + "add_embedding.")) return addition;
     const std::string projection = "text_encoder_2.text_projection.weight";
-    constexpr int64_t kOpenClipBigG = 1280;
-    addition.pooled_width = file.find(projection) ? dimension(file, projection, 2, 0) : kOpenClipBigG;
+    constexpr int64_t kOpenClipBigG = 1280, kBaseNumbers = 6;
     addition.number_width = positive(file, config, "addition_time_embed_dim", 256);
-    const int64_t width = dimension(file, name, 2, 1), numbers = width - addition.pooled_width;
+    const int64_t width = dimension(file, name, 2, 1);
+    addition.pooled_width = unet.is_control         ? width - kBaseNumbers * addition.number_width
+                            : file.find(projection) ? dimension(file, projection, 2, 0)
+                                                    : kOpenClipBigG;
+    const int64_t numbers = width - addition.pooled_width;
     addition.size_numbers = numbers / addition.number_width;
-    const bool known = addition.size_numbers == 5 || addition.size_numbers == 6;
-    if (!known || addition.width() != width || dimension(file, name, 2, 0) != time_width) {
+    const bool known = addition.pooled_width > 0 && (addition.size_numbers == 5 || addition.size_numbers == 6);
+    if (!known || addition.width() != width || dimension(file, name, 2, 0) != unet.time_width) {
         fail("UNKNOWN_ARCHITECTURE", file.path(), ": ", name, ": expected ", addition.pooled_width,
              " values of pooled text and 5 or 6 numbers of ", addition.number_width, ", got ", width);
     }
@@ -358,7 +363,7 @@ UNetConfig detect_unet(const ModelFile& file) {
         check_divides(file, "groups", unet.groups, level.channels);
         unet.levels.push_back(level);
     }
-    unet.addition = detect_addition(file, config, unet.time_width);
+    unet.addition = detect_addition(file, config, unet);
     if (const std::string name = kUNet + "time_embedding.cond_proj.weight"; file.has(name)) {
         unet.guidance_width = dimension(file, name, 2, 1);
     }

@@ -47,7 +47,7 @@ std::vector<float> Engine::upscale(std::span<const float> pixels, const Shape& s
     float* to = enlarged.data();
     for (int64_t i = 0; i < shape.n; i++) {
         const Planes picture = unshuffled(pixels.data() + i * shape.size() / shape.n, shape, config.unshuffle);
-        // Half of it fades into the next tile: far more than a pixel's change is seen to reach.
+        // Its outer quarter, which feels the cut, is left out: far more than a pixel's change is seen to reach.
         constexpr int64_t kOverlap = 32;
         const TileGeometry geometry{0, 0, kOverlap / config.unshuffle, config.enlarges(), 1};
         const PictureNetwork network{

@@ -27,12 +27,13 @@ Planes crop(const Planes& input, int64_t top, int64_t left, int64_t height, int6
     return tile;
 }
 
-// How much a tile counts at each place along an axis: a ramp over the overlap, but full weight at the picture's own
-// borders.
+// How much a tile counts at each place along an axis: nothing where it feels its cut, in the outer quarter of the
+// overlap, then a ramp to the inner quarter, but full weight at the picture's own borders.
 std::vector<float> ramp(int64_t size, int64_t overlap, bool first, bool last) {
     std::vector<float> weights(static_cast<size_t>(size), 1.0f);
-    for (int64_t i = 0; i < std::min(overlap, size); i++) {
-        const float weight = (static_cast<float>(i) + 1) / (static_cast<float>(overlap) + 1);
+    const int64_t outer = overlap / 4, fading = overlap - 2 * outer;
+    for (int64_t i = 0; i < std::min(outer + fading, size); i++) {
+        const float weight = static_cast<float>(std::max(i + 1 - outer, int64_t{0})) / (static_cast<float>(fading) + 1);
         auto& begin = weights[static_cast<size_t>(i)];
         auto& end = weights[static_cast<size_t>(size - 1 - i)];
         if (!first) begin = std::min(begin, weight);

@@ -14,8 +14,8 @@ struct Planes {
 };
 
 // Applies `network`, which turns [channels, tile_height, tile_width] into planes `numerator / denominator` times as
-// large, to overlapping tiles of `input`, and blends them linearly over the overlap (at least `overlap` pixels of the
-// input). Tile positions lie on multiples of `denominator`.
+// large, to overlapping tiles of `input`, and blends them linearly over the middle half of the overlap (at least
+// `overlap` pixels of the input). Tile positions lie on multiples of `denominator`.
 struct TileGeometry {
     int64_t tile_height, tile_width, overlap;
     int64_t numerator = 1, denominator = 1;

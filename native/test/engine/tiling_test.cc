@@ -1,5 +1,6 @@
 #include "native/engine/tiling.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "native/test/tap.h"
@@ -66,6 +67,24 @@ TEST("tiling: a network that looks at single pixels gives the same picture whole
         CHECK(tiled.channels == 3 && tiled.height == 80 && tiled.width == 112);
         CHECK(largest_difference(tiled, whole) < 1e-6f, largest_difference(tiled, whole));
     }
+}
+
+TEST("tiling: what a cut spoils within a quarter of the overlap is not seen") {
+    const Planes input = gradient(1, 40, 56);
+    const Planes whole = twice(input);
+    constexpr int64_t kSpoilt = 4;
+    const auto inside = [](const Planes& planes, int64_t y, int64_t x) {
+        return std::min({y, x, planes.height - 1 - y, planes.width - 1 - x}) >= kSpoilt;
+    };
+    Planes tiled = run_tiled(input, {24, 32, 8, 2, 1}, [&](const Planes& part) {
+        Planes result = twice(part);
+        for (int64_t i = 0; i < std::ssize(result.data); i++)
+            if (!inside(result, i / result.width, i % result.width)) result.data[static_cast<size_t>(i)] += 1000;
+        return result;
+    });
+    for (int64_t i = 0; i < std::ssize(tiled.data); i++)
+        if (!inside(tiled, i / tiled.width, i % tiled.width)) tiled.data[static_cast<size_t>(i)] -= 1000;
+    CHECK(largest_difference(tiled, whole) < 1e-3f, largest_difference(tiled, whole));
 }
 
 TEST("tiling: one tile is the network's own output, to the bit") {

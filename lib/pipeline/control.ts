@@ -52,7 +52,11 @@ export function parseControl(value: unknown, info: ModelInfo): ResolvedControl[]
 }
 
 function checkNet(name: string, { info: net }: ControlNet, info: ModelInfo): void {
-  const shapeOf = ({ unet }: ModelInfo) => `channels ${unet?.blockChannels.join(', ')}, text of ${unet?.contextWidth}`;
+  const shapeOf = ({ unet }: ModelInfo) => {
+    const addition = unet?.addition;
+    const rest = addition ? `, pooled text of ${addition.pooledWidth}, ${addition.sizeNumbers} numbers` : '';
+    return `channels ${unet?.blockChannels.join(', ')}, text of ${unet?.contextWidth}${rest}`;
+  };
   const factor = info.vae?.downscale;
   if (shapeOf(net) !== shapeOf(info)) refuse(name, `one for this model (${shapeOf(info)})`, shapeOf(net));
   if (net.controlNet?.downscale !== factor || net.unet?.inChannels !== info.vae?.latentChannels) {

@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import t from 'tap';
-import { convertModel, Image, Pipeline } from '../../lib/index';
+import { ControlNet, convertModel, Image, Lora, Pipeline } from '../../lib/index';
+import { controlNetFor, loraFor } from '../support/companions';
 import { sameBytes } from '../support/compare';
 import { toCompVis } from '../support/compvis';
 import { configOf, familyParts, readTensors, writeFolder, writeTensors } from '../support/model-files';
@@ -74,7 +75,13 @@ const picture = new Image(
 );
 const mask = new Image(side, side, new Uint8Array(3 * side * side).fill(255, side * side));
 
-const tasks: Record<string, (pipeline: Pipeline) => Promise<{ images: Image[] }>> = {
+/** What is loaded beside a family's model, made of its UNet's tensors. */
+interface Companions {
+  lora: Lora;
+  net: ControlNet;
+}
+
+const tasks: Record<string, (pipeline: Pipeline, companions: Companions) => Promise<{ images: Image[] }>> = {
   txt2img: (pipeline) => pipeline.txt2img(request),
   img2img: (pipeline) => pipeline.img2img({ ...request, image: picture, strength: 0.5 }),
   inpaint: (pipeline) => pipeline.inpaint({ ...request, image: picture, mask }),
@@ -83,7 +90,10 @@ const tasks: Record<string, (pipeline: Pipeline) => Promise<{ images: Image[] }>
   PAG: (pipeline) =>
     pipeline.txt2img({ ...request, pagScale: 3, pagLayers: pipeline.info.unet!.attentionBlocks.slice(0, 1) }),
   batch: (pipeline) => pipeline.txt2img({ ...request, prompt: [prompt, 'a hat AND a beard'], batchSize: 2 }),
+  LoRA: (pipeline, { lora }) => pipeline.txt2img({ ...request, adapters: [{ lora, weight: 0.8 }] }),
+  ControlNet: (pipeline, { net }) => pipeline.txt2img({ ...request, control: [{ net, image: picture }] }),
 };
+const refused: Record<string, readonly string[]> = { 'XL, refiner': ['ControlNet'] };
 const columns = [formats, precisions, tasks].flatMap((group) => Object.keys(group));
 const sizes: Record<string, [pictures: number, width: number, height: number]> = {
   outpaint: [1, 2 * side, side],
@@ -109,13 +119,23 @@ for (const [family, file] of Object.entries(families)) {
       t.equal(info.family, reference.info.family);
     }
 
+    const parts = await canonical(source, family);
+    const { latentChannels, downscale } = reference.info.vae!;
+    const lora = await Lora.load(writeTensors(path.join(folder, `${family} lora.safetensors`), loraFor(parts)));
+    const net = await ControlNet.load(
+      writeTensors(path.join(folder, `${family} control.safetensors`), controlNetFor(parts, latentChannels, downscale)),
+      { precision: 'f32', threads: 1 },
+    );
+    t.teardown(() => net.dispose());
+
     for (const [precision, most] of Object.entries(precisions)) {
-      const distance = far((await draw(source, precision)).data, reference.data);
+      const { data: plain } = await draw(source, precision);
+      const distance = far(plain, reference.data);
       t.ok(distance <= most, `${precision}: ${distance.toFixed(2)} of 255 from f32`);
       for (const [task, run] of Object.entries(tasks)) {
         const bytes = async (threads: number) => {
           await using pipeline = await Pipeline.load(source, { precision, threads });
-          const { images } = await run(pipeline);
+          const { images } = await run(pipeline, { lora, net });
           const [pictures, width, height] = sizes[task] ?? [1, side, side];
           t.same(
             [images.length, images[0].width, images[0].height],
@@ -124,12 +144,18 @@ for (const [family, file] of Object.entries(families)) {
           );
           return images.at(-1)!.data;
         };
+        if (refused[family]?.includes(task)) {
+          await t.rejects(bytes(1), { code: 'INVALID_REQUEST' }, `${task} is refused`);
+          continue;
+        }
         const drawn = await bytes(1);
         t.ok(new Set(drawn).size > 1, 'it is no plain colour');
+        t.equal(sameBytes(drawn, plain), task === 'txt2img', `${task} is a picture of its own`);
         t.ok(sameBytes(drawn, await bytes(2)), 'with two threads as with one');
       }
     }
-    if (t.passing()) rows.push(`| ${family} |${' yes |'.repeat(columns.length)}`);
+    const cells = columns.map((column) => (refused[family]?.includes(column) ? 'no' : 'yes'));
+    if (t.passing()) rows.push(`| ${[family, ...cells].join(' | ')} |`);
   });
 }
 

@@ -4,7 +4,13 @@ import path from 'node:path';
 import { networkPath } from './safetensors';
 import { writeTorchFile } from './torch-file';
 
-export type Tensors = Map<string, { dtype: string; shape: number[]; data: Buffer }>;
+export interface FileTensor {
+  dtype: string;
+  shape: number[];
+  data: Buffer;
+}
+
+export type Tensors = Map<string, FileTensor>;
 
 export interface ModelParts {
   tensors: Tensors;

@@ -6,6 +6,7 @@ import type { SamplingRequest } from '../pipeline/sampling-request';
 import type { UnconditionalResult } from '../pipeline/unconditional';
 import { type SamplerName, samplers } from '../sampling/samplers/index';
 import { type ScheduleName, schedules } from '../sampling/schedules';
+import { networkOptions } from './network-options';
 import { createProgress } from './progress';
 import { numberOption, UsageError } from './usage';
 
@@ -98,16 +99,13 @@ export async function draw<P extends AsyncDisposable>(
   generate: (pipeline: P, onStep: NonNullable<SamplingRequest['onStep']>) => Promise<Drawn>,
 ): Promise<void> {
   const progress = values.json || values.quiet ? { update() {}, clear() {} } : createProgress();
-  const budget = numberOption('memory-budget-mb', values['memory-budget-mb']);
-  const threads = numberOption('threads', values.threads);
+  const network = networkOptions(values);
   const flowShift = numberOption('flow-shift', values['flow-shift']);
   const started = performance.now();
   try {
     await using pipeline = await load(values.model, {
+      ...network,
       vae: values.vae,
-      precision: values.precision,
-      threads,
-      memoryBudgetBytes: budget === undefined ? undefined : budget * 2 ** 20,
       prediction: values.prediction as Prediction,
       zeroTerminalSnr: values['zero-terminal-snr'],
       flowShift,

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { Image } from '../pipeline/image-request';
 import { pipelineLoader } from './adapters';
+import { companionLoader } from './companions';
 import { draw } from './drawing';
 import { textHelp, textOptions, textRequest } from './txt2img';
 import { numberOption, UsageError } from './usage';
@@ -22,8 +23,9 @@ export async function img2img(args: string[], signal: AbortSignal): Promise<void
     image: await openImage('image', values.image),
     signal,
   };
+  const withCompanions = companionLoader(values, signal);
   await draw(values, signal, pipelineLoader(values), async (pipeline, onStep) => {
-    const drawn = await pipeline.img2img({ ...request, onStep });
+    const drawn = await withCompanions((companions) => pipeline.img2img({ ...request, ...companions, onStep }));
     return { ...drawn, facts: { prompt: request.prompt } };
   });
 }

@@ -1,6 +1,7 @@
 /** `node-diffusion inpaint`: repaints a part of a picture. */
 import { parseArgs } from 'node:util';
 import { pipelineLoader } from './adapters';
+import { companionLoader } from './companions';
 import { draw } from './drawing';
 import { openImage } from './img2img';
 import { textHelp, textOptions, textRequest } from './txt2img';
@@ -32,8 +33,9 @@ export async function inpaint(args: string[], signal: AbortSignal): Promise<void
     mask: await openImage('mask', values.mask),
     signal,
   };
+  const withCompanions = companionLoader(values, signal);
   await draw(values, signal, pipelineLoader(values), async (pipeline, onStep) => {
-    const drawn = await pipeline.inpaint({ ...request, onStep });
+    const drawn = await withCompanions((companions) => pipeline.inpaint({ ...request, ...companions, onStep }));
     return { ...drawn, facts: { prompt: request.prompt } };
   });
 }

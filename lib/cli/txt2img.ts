@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import type { TextRequest, Txt2ImgRequest } from '../pipeline/request';
 import type { PixelSize } from '../pipeline/size-conditioning';
 import { type AdapterValues, adapterHelp, adapterOptions, pipelineLoader } from './adapters';
+import { type CompanionValues, companionHelp, companionLoader, companionOptions } from './companions';
 import { type DrawingValues, draw, drawingHelp, drawingOptions, samplingRequest } from './drawing';
 import { numberOption, UsageError } from './usage';
 
@@ -26,6 +27,7 @@ export const textHelp = `\
       --aesthetic-score X    its refiner: how pleasing the picture is, 0 to 10
       --negative-aesthetic-score X
 ${adapterHelp}
+${companionHelp}
 ${drawingHelp}`;
 
 export const txt2imgHelp = `node-diffusion "PROMPT" -o OUT.png [options]
@@ -39,6 +41,7 @@ ${textHelp}`;
 export const textOptions = {
   ...drawingOptions,
   ...adapterOptions,
+  ...companionOptions,
   prompt: { type: 'string', short: 'p', multiple: true },
   vae: { type: 'string' },
   'negative-prompt': { type: 'string' },
@@ -65,8 +68,13 @@ const options = {
   'hires-steps': { type: 'string' },
 } as const;
 
-type TextName = Exclude<keyof typeof textOptions, keyof typeof drawingOptions | keyof AdapterValues | 'prompt'>;
-type TextValues = DrawingValues & AdapterValues & { prompt?: string[] } & { [name in TextName]?: string };
+type TextName = Exclude<
+  keyof typeof textOptions,
+  keyof typeof drawingOptions | keyof AdapterValues | keyof CompanionValues | 'prompt'
+>;
+type TextValues = DrawingValues &
+  AdapterValues &
+  CompanionValues & { prompt?: string[] } & { [name in TextName]?: string };
 
 export async function txt2img(args: string[], signal: AbortSignal): Promise<void> {
   const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
@@ -77,8 +85,9 @@ export async function txt2img(args: string[], signal: AbortSignal): Promise<void
     steps: numberOption('hires-steps', values['hires-steps']),
   });
   const request: Txt2ImgRequest = { ...textRequest(values, positionals), ...(hires && { hires }), signal };
+  const withCompanions = companionLoader(values, signal);
   await draw(values, signal, pipelineLoader(values), async (pipeline, onStep) => {
-    const drawn = await pipeline.txt2img({ ...request, onStep });
+    const drawn = await withCompanions((companions) => pipeline.txt2img({ ...request, ...companions, onStep }));
     return { ...drawn, facts: { prompt: request.prompt } };
   });
 }

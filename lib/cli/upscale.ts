@@ -2,8 +2,9 @@
 import { parseArgs } from 'node:util';
 import { Image } from '../pipeline/image-request';
 import { Upscaler } from '../pipeline/upscaler';
+import { networkOptions } from './network-options';
 import { createProgress } from './progress';
-import { numberOption, UsageError } from './usage';
+import { UsageError } from './usage';
 
 export const upscaleHelp = `node-diffusion upscale FILE --model PATH -o OUT.png [options]
 
@@ -32,16 +33,13 @@ export async function upscale(args: string[], signal: AbortSignal): Promise<void
     throw new UsageError('a picture is needed: node-diffusion upscale in.png -m MODEL -o out.png');
   if (more.length > 0) throw new UsageError(`unexpected argument '${more[0]}'`);
   if (values.model === undefined) throw new UsageError('--model: expected the file of an upscaler, got none');
-  const budget = numberOption('memory-budget-mb', values['memory-budget-mb']);
+  const network = networkOptions(values);
   const isSilent = values.json || values.quiet;
   const progress = isSilent ? { update() {}, clear() {} } : createProgress();
   const started = performance.now();
   try {
     const image = await Image.open(file);
-    await using upscaler = await Upscaler.load(values.model, {
-      ...{ precision: values.precision, threads: numberOption('threads', values.threads), signal },
-      memoryBudgetBytes: budget === undefined ? undefined : budget * 2 ** 20,
-    });
+    await using upscaler = await Upscaler.load(values.model, { ...network, signal });
     const onProgress = (fraction: number) => progress.update('upscaling', fraction, 1);
     const larger = await upscaler.upscale(image, { signal, onProgress });
     await larger.save(values.output);

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import t from 'tap';
-import { Image, Pipeline } from '../../lib/index';
+import { ControlNet, Image, Pipeline } from '../../lib/index';
 import { sameBytes } from '../support/compare';
 import { networkPath } from '../support/safetensors';
 import { run } from './run';
@@ -52,6 +52,30 @@ t.test('what the pipeline draws is what is written', async (t) => {
   t.match(inpaint.stderr, /b\.png {2}\(seed 5, /);
   const [b] = (await pipeline.inpaint({ ...request, mask, maskBlur: 1 })).images;
   t.ok(sameBytes((await Image.open(out('b.png'))).data, b.data));
+});
+
+t.test('ControlNets and a refiner', async (t) => {
+  const net = path.resolve(__dirname, '..', 'fixtures', 'control', 'edges.safetensors');
+  const refined = ['--refiner', file, '--refiner-switch-at', '0.5'];
+  const held = ['--control-net', net, '--control-image', out('in.png'), '--control-weight', '0.7'];
+  await using pipeline = await Pipeline.load(file, { threads: 1 });
+  await using other = await Pipeline.load(file, { threads: 1 });
+  await using edges = await ControlNet.load(net, { threads: 1 });
+  const drawn = await run([...small, '--width', '32', '--height', '32', ...held, ...refined, '-o', out('held.png')]);
+  t.equal(drawn.code, 0, drawn.stderr);
+  const { images } = await pipeline.txt2img({
+    ...{ prompt: 'a sad man', width: 32, height: 32, steps: 4, seed: 5 },
+    control: [{ net: edges, image: picture, weight: 0.7 }],
+    refiner: { pipeline: other, switchAt: 0.5 },
+  });
+  t.ok(sameBytes((await Image.open(out('held.png'))).data, images[0].data));
+
+  const wrong: [args: string[], message: RegExp][] = [
+    [['--control-net', net], /--control-image: expected one for each --control-net, 1, got 0/],
+    [[...held, '--control-weight', '1'], /--control-weight: expected one for each --control-net, got 2/],
+    [['--refiner-switch-at', '0.5'], /--refiner-switch-at: expected --refiner beside it/],
+  ];
+  for (const [args, message] of wrong) t.match(await run([...small, ...args]), { code: 2, stderr: message });
 });
 
 t.test('another VAE', async (t) => {

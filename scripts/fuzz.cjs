@@ -44,6 +44,8 @@ function fuzz(target, starts) {
   starts.forEach((bytes, i) => {
     fs.writeFileSync(path.join(corpus, `seed-${i}`), bytes);
   });
+  const known = path.join(root, 'native', 'fuzz', 'regressions', target);
+  if (fs.existsSync(known)) fs.cpSync(known, corpus, { recursive: true });
   const dictionary = path.join(options.folder, 'words.dict');
   const escaped = (word) =>
     [...word].map((c) => (/[a-z0-9_.]/i.test(c) ? c : `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)).join('');

@@ -20,10 +20,10 @@ void start_counting();
 size_t most_bytes();
 
 // `read` is called with `bytes` as a file. Anything but an Error that leaves it ends the process, as does memory beyond
-// kMostPerByte bytes for each of the file's.
+// 64 KiB and `most_per_byte` bytes for each of the file's.
 template <typename Read>
-int run(std::span<const std::byte> bytes, const Read& read) {
-    constexpr size_t kMostPerByte = 64, kMostAlways = size_t{1} << 16;
+int run(std::span<const std::byte> bytes, const Read& read, size_t most_per_byte = 64) {
+    constexpr size_t kMostAlways = size_t{1} << 16;
     if (bytes.empty()) return 0;
     start_counting();
     try {
@@ -31,7 +31,7 @@ int run(std::span<const std::byte> bytes, const Read& read) {
     } catch (const Error& error) {
         if (std::string(error.code()) == "OUT_OF_MEMORY") std::abort();
     }
-    if (most_bytes() > kMostAlways + kMostPerByte * bytes.size()) {
+    if (most_bytes() > kMostAlways + most_per_byte * bytes.size()) {
         std::fprintf(stderr, "%zu bytes allocated for a file of %zu bytes\n", most_bytes(), bytes.size());
         std::abort();
     }

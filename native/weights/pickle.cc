@@ -369,7 +369,7 @@ class PickleMachine {
     }
 
     const std::string what_;
-    std::vector<Value>& values_;
+    std::deque<Value>& values_;
     ByteCursor in_;
     std::vector<Ref> stack_;
     std::vector<size_t> marks_;  // sizes of the stack

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,7 +44,8 @@ class Pickle {
   private:
     friend class PickleMachine;
 
-    std::vector<Value> values_{1};  // the first stands for none
+    // A deque takes no second copy of all values to grow: a byte of the file can be a value.
+    std::deque<Value> values_{1};  // the first stands for none
     Ref root_ = 0;
     size_t size_ = 0;
 };

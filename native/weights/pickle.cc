@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <utility>
 
 #include "native/error.h"
@@ -316,10 +315,7 @@ class PickleMachine {
     void push_float() {
         uint64_t bits = 0;
         for (const std::byte byte : in_.take(sizeof(double))) bits = bits << 8 | std::to_integer<uint64_t>(byte);
-        Value value;
-        value.kind = Kind::Float;
-        value.real = std::bit_cast<double>(bits);
-        push(std::move(value));
+        push_number(Kind::Float, static_cast<int64_t>(bits));
     }
 
     void push_items(Kind kind, std::vector<Ref> items) {

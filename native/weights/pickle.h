@@ -4,6 +4,7 @@
 // Format: https://github.com/python/cpython/blob/main/Lib/pickletools.py
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -23,12 +24,13 @@ class Pickle {
     // Text, bytes and names point into the pickle's own bytes.
     struct Value {
         Kind kind = Kind::None;
-        int64_t number = 0;      // Bool, Int
-        double real = 0;         // Float
+        Ref callable = 0, arguments = 0, state = 0;  // of a Call; Persistent: `arguments` is its id; 0: none
+        int64_t number = 0;      // Bool, Int; the bits of a Float
         std::string_view text;   // Text; Bytes, of which an integer of more than 64 bits is one; a Global's module
         std::string_view name;   // of a Global
         std::vector<Ref> items;  // List, Tuple, Set; Dict: keys and values in turn; Call: what was put into its result
-        Ref callable = 0, arguments = 0, state = 0;  // of a Call; Persistent: `arguments` is its id; 0: none
+
+        double real() const { return std::bit_cast<double>(number); }
     };
 
     // Reads one pickle from the front of `bytes`. `what` begins the messages. Throws FILE_INVALID where it is no
@@ -44,7 +46,7 @@ class Pickle {
   private:
     friend class PickleMachine;
 
-    // A deque takes no second copy of all values to grow: a byte of the file can be a value.
+    // A byte of the file can be a value: a deque takes no second copy of them to grow.
     std::deque<Value> values_{1};  // the first stands for none
     Ref root_ = 0;
     size_t size_ = 0;

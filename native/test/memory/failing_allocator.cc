@@ -1,5 +1,7 @@
 #include "native/test/memory/failing_allocator.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -13,6 +15,7 @@ namespace {
 
 std::atomic<long> left{0};  // allocations to go until one fails; 0: none will
 std::atomic<bool> lasting{false}, failed{false};
+std::atomic<long> live{0}, most{0};  // bytes; what was allocated before the count began may be freed after
 
 bool fails_now() {
     if (left.load(std::memory_order_relaxed) == 0) return false;
@@ -32,7 +35,14 @@ void* allocate(size_t size, size_t alignment) {
 void* allocate_or_throw(size_t size, size_t alignment) {
     void* memory = allocate(size, alignment);
     if (!memory) throw std::bad_alloc();
+    const long now = live += static_cast<long>(malloc_usable_size(memory));
+    for (long before = most; before < now && !most.compare_exchange_weak(before, now);) continue;
     return memory;
+}
+
+void release(void* memory) {
+    live -= static_cast<long>(malloc_usable_size(memory));
+    std::free(memory);
 }
 
 }  // namespace
@@ -48,6 +58,14 @@ bool allocation_failed() {
     return failed;
 }
 
+void start_counting() {
+    live = most = 0;
+}
+
+size_t most_bytes() {
+    return static_cast<size_t>(most.load());
+}
+
 }  // namespace nd::test
 
 // The array and nothrow forms call these.
@@ -58,16 +76,16 @@ void* operator new(size_t size, std::align_val_t alignment) {
     return nd::test::allocate_or_throw(size, static_cast<size_t>(alignment));
 }
 void operator delete(void* memory) noexcept {
-    std::free(memory);
+    nd::test::release(memory);
 }
 void operator delete(void* memory, size_t) noexcept {
-    std::free(memory);
+    nd::test::release(memory);
 }
 void operator delete(void* memory, std::align_val_t) noexcept {
-    std::free(memory);
+    nd::test::release(memory);
 }
 void operator delete(void* memory, size_t, std::align_val_t) noexcept {
-    std::free(memory);
+    nd::test::release(memory);
 }
 
 // What ggml takes its buffers from.

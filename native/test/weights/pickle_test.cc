@@ -37,7 +37,7 @@ TEST("pickle: numbers, texts and containers") {
     const auto at = [&](size_t i) { return pickle[tuple.items[i]]; };
     CHECK(at(0).number == 7 && at(1).number == 65535 && at(2).number == -2 && at(3).number == -1 && at(4).number == 0);
     CHECK(at(5).kind == Kind::Bytes && at(5).text == "0123456789");
-    CHECK(at(6).kind == Kind::Float && at(6).real == 1.5);
+    CHECK(at(6).kind == Kind::Float && at(6).real() == 1.5);
     CHECK(at(7).kind == Kind::Bool && at(7).number == 1 && at(8).kind == Kind::None);
     CHECK(at(9).kind == Kind::Text && at(9).text == "hi" && at(10).kind == Kind::Bytes && at(10).text == "by");
     CHECK(at(11).kind == Kind::List && pickle[at(11).items[0]].number == 1);

@@ -4,7 +4,7 @@
 #include "native/fuzz/target.h"
 
 FUZZ(bytes) {
-    // A byte of a pickle may make a value of 96 bytes, whose number stands on a stack that doubles as it grows.
+    // A byte of a pickle may make a value of 80 bytes, whose number stands on a stack that doubles as it grows.
     constexpr size_t kMostPerByte = 128;
     const auto read = [](const auto& file) {
         if (nd::weights::looks_like_torch(file)) nd::weights::read_torch(file);

@@ -25,7 +25,7 @@ class Pickle {
     struct Value {
         Kind kind = Kind::None;
         Ref callable = 0, arguments = 0, state = 0;  // of a Call; Persistent: `arguments` is its id; 0: none
-        int64_t number = 0;      // Bool, Int; the bits of a Float
+        int64_t number = 0;                          // Bool, Int; the bits of a Float
         std::string_view text;   // Text; Bytes, of which an integer of more than 64 bits is one; a Global's module
         std::string_view name;   // of a Global
         std::vector<Ref> items;  // List, Tuple, Set; Dict: keys and values in turn; Call: what was put into its result

@@ -1,5 +1,5 @@
-// Replaces this program's allocations by operator new, and those of ggml's buffers, with ones that are counted and can be made
-// to fail.
+// Replaces this program's allocations by operator new, and those of ggml's buffers, with ones that are counted and can
+// be made to fail.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,5 @@
-// Holds readers of files to memory in proportion to the file. What the fuzzers found too large for it is among the cases.
+// Holds readers of files to memory in proportion to the file. What the fuzzers found too large for it is among the
+// cases.
 #include <cstdio>
 #include <fstream>
 #include <iterator>
@@ -42,15 +43,21 @@ TEST("memory: pickles of as many values, marks and memories as their bytes allow
     const struct {
         const char *name, *begin, *part;
     } cases[] = {
-        {"values", "(", "\x88"},           {"containers", "(", "]"},
-        {"tuples of one", "N", "\x85"},    {"tuples of two", "(", "(NNt"},
-        {"calls", "N", "NR"},              {"lists of one", "]", "]Na"},
-        {"dictionaries of one", "]", "}NNs"}, {"marks", "", "("},
-        {"the same value", "(N", "2"},     {"remembered values", "(", "\x88\x94"},
-        {"one list", "]", "Na"},           {"names", "(", "c\n\n"},
+        {"values", "(", "\x88"},
+        {"containers", "(", "]"},
+        {"tuples of one", "N", "\x85"},
+        {"tuples of two", "(", "(NNt"},
+        {"calls", "N", "NR"},
+        {"lists of one", "]", "]Na"},
+        {"dictionaries of one", "]", "}NNs"},
+        {"marks", "", "("},
+        {"the same value", "(N", "2"},
+        {"remembered values", "(", "\x88\x94"},
+        {"one list", "]", "Na"},
+        {"names", "(", "c\n\n"},
     };
     for (const auto& [name, begin, part] : cases) {
-        // Large enough that 64 KiB do not matter; no power of two, after which what doubles is fullest.
+        // Large enough that 64 KiB do not matter, and just beyond a power of two: what doubles has most to spare there.
         const std::string bytes = std::string("\x80\x04") + begin + repeated(part, 1'100'000);
         check_memory(name, bytes, [](const auto& pickle) { nd::weights::Pickle(pickle, "pickle"); });
     }
@@ -61,7 +68,6 @@ TEST("memory: what the fuzzer of PyTorch's files found, a pickle of a value a by
     std::ifstream file(path, std::ios::binary);
     const std::string bytes((std::istreambuf_iterator<char>(file)), {});
     CHECK(bytes.size() == 632, "read ", bytes.size(), " bytes of ", path);
-    check_memory("pickle-of-a-value-a-byte", bytes, [](const auto& torch) {
-        nd::weights::read_torch(nd::weights::MappedFile("file", torch));
-    });
+    check_memory("pickle-of-a-value-a-byte", bytes,
+                 [](const auto& torch) { nd::weights::read_torch(nd::weights::MappedFile("file", torch)); });
 }

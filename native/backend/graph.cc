@@ -2,8 +2,10 @@
 
 #include <ggml-backend.h>
 
+#include <algorithm>
 #include <exception>
 #include <mutex>
+#include <unordered_map>
 
 #include "native/error.h"
 
@@ -31,14 +33,15 @@ void check_extents(const Extents& ne) {
     }
 }
 
+// The tensor that this one is written over, or itself.
+const ggml_tensor* place_of(const ggml_tensor* tensor) {
+    while (tensor->view_src) tensor = tensor->view_src;
+    return tensor;
+}
+
 }  // namespace
 
-Graph::Graph(ThreadPool& threads)
-    : threads_(threads),
-      inputs_(kMaxInputs),
-      context_(kMaxNodes, ggml_graph_overhead_custom(kMaxNodes, false)),
-      graph_(ggml_new_graph_custom(context_.get(), kMaxNodes, false)),
-      allocator_(ggml_gallocr_new(ggml_backend_cpu_buffer_type())) {}
+Graph::Graph(ThreadPool& threads) : threads_(threads), inputs_(kMaxInputs), context_(kMaxNodes) {}
 
 Graph::~Graph() = default;
 
@@ -48,28 +51,16 @@ ggml_tensor* Graph::input(ggml_type type, Extents ne) {
     return ggml_new_tensor(inputs_.get(), type, 4, ne.data());
 }
 
-void Graph::output(ggml_tensor* tensor) {
-    ggml_set_output(tensor);
-}
-
-// What ggml would call if it ran the graph: here a node only carries its kernel, which compute() runs.
-static void not_run_by_ggml(ggml_tensor*, int, int, void*) {}
-
 ggml_tensor* Graph::add(std::unique_ptr<Node> node, ggml_type type, Extents ne,
                         std::initializer_list<ggml_tensor*> sources) {
     // What ggml would end the process for.
     check_count(nodes_.size(), kMaxNodes, "nodes");
     check_extents(ne);
-    std::vector<ggml_tensor*> args(sources);
-    for (const ggml_tensor* source : args) {
-        if (source && source->op == GGML_OP_NONE) leaves_.insert(source);
-    }
-    check_count(leaves_.size(), kMaxNodes, "weights and inputs");
-    ggml_tensor* tensor = ggml_custom_4d(context_.get(), type, ne[0], ne[1], ne[2], ne[3], args.data(),
-                                         static_cast<int>(args.size()), not_run_by_ggml, GGML_N_TASKS_MAX, nullptr);
+    ggml_tensor* tensor = ggml_new_tensor(context_.get(), type, 4, ne.data());
+    std::copy(sources.begin(), sources.end(), tensor->src);
     tensor->extra = node.get();
+    node->dst = tensor;
     nodes_.push_back(std::move(node));
-    ggml_build_forward_expand(graph_, tensor);
     return tensor;
 }
 
@@ -82,9 +73,8 @@ void Graph::retype(ggml_tensor* node, ggml_type type, int64_t row) {
 }
 
 size_t Graph::measure() {
-    check_headroom();
-    // ggml plans only tensors that hold no data yet, so inputs must have their buffer first.
     if (!inputs_buffer_ && ggml_get_first_tensor(inputs_.get())) {
+        check_headroom();
         inputs_buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(inputs_.get(), ggml_backend_cpu_buffer_type()));
         if (!inputs_buffer_) {
             fail("OUT_OF_MEMORY", "no memory for the inputs of a graph, ",
@@ -95,43 +85,54 @@ size_t Graph::measure() {
     for (const auto& [node, source] : replacements_) {
         if (node->type == source->type && ggml_are_same_shape(node, source)) node->view_src = source;
     }
-    size_t size = 0;
-    ggml_gallocr_reserve_n_size(allocator_.get(), graph_, nullptr, nullptr, &size);
-    return size;
+    return plan().bytes;
+}
+
+MemoryPlan Graph::plan() const {
+    std::vector<Lifetime> lifetimes;
+    std::unordered_map<const ggml_tensor*, size_t> steps;
+    for (size_t step = 0; step < nodes_.size(); step++) {
+        const ggml_tensor* tensor = nodes_[step]->dst;
+        steps[tensor] = step;
+        lifetimes.push_back({tensor->view_src ? 0 : ggml_nbytes(tensor), step, step});
+        const auto keep_until = [&](const ggml_tensor* needed, size_t last) {
+            if (const auto found = steps.find(place_of(needed)); found != steps.end()) {
+                lifetimes[found->second].last = std::max(lifetimes[found->second].last, last);
+            }
+        };
+        keep_until(tensor, (tensor->flags & GGML_TENSOR_FLAG_OUTPUT) != 0 ? nodes_.size() : step);
+        for (const ggml_tensor* source : tensor->src)
+            if (source) keep_until(source, step);
+    }
+    return plan_memory(lifetimes);
 }
 
 void Graph::place(ggml_backend_buffer_t memory) {
-    const size_t wanted = measure();
-    check_headroom();
-    // ggml plans into memory of its own, which nobody touches; the plan is then moved over.
-    if (!ggml_gallocr_reserve(allocator_.get(), graph_) || !ggml_gallocr_alloc_graph(allocator_.get(), graph_)) {
-        fail("OUT_OF_MEMORY", "no address space for a plan of ", wanted, " bytes");
+    measure();
+    const MemoryPlan places = plan();
+    auto* base = static_cast<std::byte*>(ggml_backend_buffer_get_base(memory));
+    for (size_t step = 0; step < nodes_.size(); step++) {
+        ggml_tensor* tensor = nodes_[step]->dst;
+        // What it is written over was placed before.
+        tensor->data = tensor->view_src ? place_of(tensor)->data : base + places.offsets[step];
+        tensor->buffer = memory;
     }
-    auto* to = static_cast<char*>(ggml_backend_buffer_get_base(memory));
-    for (int i = 0; i < ggml_graph_n_nodes(graph_); i++) {
-        ggml_tensor* node = ggml_graph_node(graph_, i);
-        const auto* from = static_cast<char*>(ggml_backend_buffer_get_base(node->buffer));
-        node->data = to + (static_cast<char*>(node->data) - from);
-        node->buffer = memory;
-    }
-    allocator_.reset();
 }
 
 void Graph::compute(const CancelToken* token) {
-    for (int i = 0; i < ggml_graph_n_nodes(graph_); i++) {
-        run_kernel(ggml_graph_node(graph_, i), token);
+    for (const auto& node : nodes_) {
+        run_kernel(*node, token);
         if (token && token->cancelled()) fail("ABORTED", "the computation was cancelled");
     }
 }
 
-void Graph::run_kernel(const ggml_tensor* dst, const CancelToken* token) {
-    auto* node = static_cast<Node*>(dst->extra);
-    node->next.store(0, std::memory_order_relaxed);
+void Graph::run_kernel(Node& node, const CancelToken* token) {
+    node.next.store(0, std::memory_order_relaxed);
     std::mutex mutex;
     std::exception_ptr error;  // the first one: none may leave a thread of the pool
     threads_.run([&] {
         try {
-            node->run(dst, token);
+            node.run(token);
         } catch (...) {
             const std::lock_guard lock(mutex);
             if (!error) error = std::current_exception();

@@ -1,7 +1,7 @@
-// A computation that is built once and run many times: ggml's tensors, order and memory plan, our kernels as its nodes.
+// A computation that is built once and run many times: ggml's tensors, made by our kernels in the order in which they
+// were added.
 #pragma once
 
-#include <ggml-alloc.h>
 #include <ggml-backend.h>
 #include <ggml-cpp.h>
 #include <ggml.h>
@@ -10,11 +10,11 @@
 #include <atomic>
 #include <initializer_list>
 #include <memory>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "native/backend/cancel_token.h"
+#include "native/backend/memory_plan.h"
 #include "native/backend/tensor_context.h"
 #include "native/backend/thread_pool.h"
 
@@ -32,7 +32,7 @@ class Graph {
     // A tensor in a buffer of its own, which keeps its contents between runs.
     ggml_tensor* input(ggml_type type, Extents ne);
     // Keeps a tensor's memory until the end of the run, so that it can be read.
-    void output(ggml_tensor* tensor);
+    static void output(ggml_tensor* tensor) { ggml_set_output(tensor); }
 
     // Adds a node of `type`, which will run after those that were added before, for a kernel: `bind` fills the pointers
     // of its arguments from the node's tensors (dst->src[i] is sources[i], which may be null), `tasks` counts the tasks
@@ -66,13 +66,14 @@ class Graph {
   private:
     struct Node {
         virtual ~Node() = default;
-        virtual void run(const ggml_tensor* dst, const CancelToken* token) = 0;
+        virtual void run(const CancelToken* token) = 0;
+        ggml_tensor* dst = nullptr;
         std::atomic<int64_t> next{0};  // task to be handed out
     };
 
     template <typename Args>
     struct TypedNode final : Node {
-        void run(const ggml_tensor* dst, const CancelToken* token) override {
+        void run(const CancelToken* token) override {
             Args bound = args;
             bind(bound, dst);
             const int64_t count = tasks(bound);
@@ -89,15 +90,13 @@ class Graph {
 
     ggml_tensor* add(std::unique_ptr<Node> node, ggml_type type, Extents ne,
                      std::initializer_list<ggml_tensor*> sources);
-    void run_kernel(const ggml_tensor* dst, const CancelToken* token);
+    void run_kernel(Node& node, const CancelToken* token);
+    MemoryPlan plan() const;
 
     ThreadPool& threads_;
     TensorContext inputs_, context_;
     size_t input_count_ = 0;
-    std::unordered_set<const ggml_tensor*> leaves_;  // what the nodes read that is no node
     ggml_backend_buffer_ptr inputs_buffer_;
-    ggml_cgraph* graph_ = nullptr;
-    ggml_gallocr_ptr allocator_;
     std::vector<std::unique_ptr<Node>> nodes_;
     std::vector<std::pair<ggml_tensor*, ggml_tensor*>> replacements_;
 };

@@ -1,12 +1,30 @@
 'use strict';
 // Packs the package and installs the tarball into empty folders as users would: with the prebuilt addon of `npm run prebuildify` where PATH has
 // no compiler, with install scripts and without, and with --compile also with no prebuilt addon, from the tarball's own sources. Each must draw an
-// avatar. Needs the registry or npm's cache for the dependencies; not for Windows.
+// avatar. `--arch arm64 --node FILE` installs and draws as Linux on ARM instead, under qemu-aarch64 with that architecture's FILE of Node. Needs the
+// registry or npm's cache for the dependencies; not for Windows.
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
+const { parseArgs } = require('node:util');
 
+const { values } = parseArgs({
+  options: {
+    arch: { type: 'string', default: process.arch },
+    node: { type: 'string', default: process.execPath },
+    compile: { type: 'boolean', default: false },
+  },
+});
+const foreign = values.arch !== process.arch;
+if (foreign && (process.platform !== 'linux' || values.arch !== 'arm64' || values.node === process.execPath)) {
+  console.error(
+    `check-package: expected --arch ${process.arch} (or on Linux arm64 with its --node), got ${values.arch}`,
+  );
+  process.exit(2);
+}
+// Debian's cross compiler brings the other architecture's glibc.
+const node = foreign ? ['qemu-aarch64', '-L', '/usr/aarch64-linux-gnu', path.resolve(values.node)] : [process.execPath];
 const root = path.resolve(__dirname, '..');
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'check-package-'));
 let failed = 0;
@@ -53,7 +71,7 @@ function install(what, tarball, flags, env) {
   fs.writeFileSync(path.join(cwd, 'package.json'), '{ "private": true }');
   const args = ['install', '--no-audit', '--no-fund', '--prefer-offline', ...flags, tarball];
   if (run(what, 'npm', args, { cwd, env }) === undefined) return;
-  if (run(what, process.execPath, ['-e', draw], { cwd, env }) === undefined) return;
+  if (run(what, node[0], [...node.slice(1), '-e', draw], { cwd, env }) === undefined) return;
   console.log(`passed ${what}: avatar of ${fs.statSync(path.join(cwd, 'avatar.png')).size} bytes`);
 }
 
@@ -66,16 +84,26 @@ function pack(name) {
   return tarball;
 }
 
-const prebuilt = path.join(root, 'prebuilds', `${process.platform}-${process.arch}`);
+const prebuilt = path.join(root, 'prebuilds', `${process.platform}-${values.arch}`);
 if (!fs.existsSync(prebuilt)) {
-  console.error('check-package: expected a prebuilt addon, got none: npm run prebuildify');
+  console.error(`check-package: expected a prebuilt addon, got none: npm run prebuildify -- --arch ${values.arch}`);
   process.exit(2);
 }
-const bare = barePath();
 const tarball = pack('prebuilt');
-install('prebuilt, no compiler', tarball, [], bare);
-install('prebuilt, no compiler, no scripts', tarball, ['--ignore-scripts'], bare);
-if (process.argv.includes('--compile')) {
+if (foreign) {
+  // npm itself runs on this machine's Node, as which install scripts would look for an addon of this architecture.
+  install(
+    `prebuilt, ${values.arch}`,
+    tarball,
+    ['--ignore-scripts', '--os=linux', `--cpu=${values.arch}`, '--libc=glibc'],
+    process.env,
+  );
+} else {
+  const bare = barePath();
+  install('prebuilt, no compiler', tarball, [], bare);
+  install('prebuilt, no compiler, no scripts', tarball, ['--ignore-scripts'], bare);
+}
+if (values.compile && !foreign) {
   const aside = path.join(folder, 'aside');
   fs.cpSync(prebuilt, aside, { recursive: true });
   fs.rmSync(prebuilt, { recursive: true });

@@ -4,9 +4,13 @@
 // finds any other newer symbol.
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
 
 // The version of glibc in which the architecture came to it: its symbols stay for ever.
 #if defined(__x86_64__)
@@ -42,6 +46,14 @@ int __wrap_stat(const char* file, struct stat* out) {
 }
 int __wrap_fstat(int descriptor, struct stat* out) {
     return static_cast<int>(syscall(SYS_fstat, descriptor, out));
+}
+
+// New in 2.36: std::random_device asks for it.
+uint32_t __wrap_arc4random() {
+    uint32_t value = 0;
+    while (getrandom(&value, sizeof(value), 0) < 0 && errno == EINTR) {
+    }
+    return value;
 }
 
 // New in 2.32: true would let reference counts skip their atomics; false is always right.

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import { findPeer, peers } from '../../lib/bench/peers/index';
+import { roundOf as addonRound, nodeStableDiffusionCpp } from '../../lib/bench/peers/node-stable-diffusion-cpp';
 import { roundOf } from '../../lib/bench/peers/sd-cli';
 import { watch } from '../../lib/bench/peers/watch';
 
@@ -15,7 +16,7 @@ t.test('a peer is known and its program exists', async (t) => {
   t.equal(findPeer('diffusers', name + ext).program, process.execPath, 'looked for on the PATH');
   t.throws(() => findPeer('onnx', process.execPath), {
     code: 'INVALID_ARGUMENT',
-    message: /sd-cli, .*diffusers, got 'onnx'/,
+    message: /sd-cli, .*diffusers, .*got 'onnx'/,
   });
   const plain = path.join(t.testdir({ plain: '' }), 'plain');
   for (const program of ['no-such-program-here', path.join(dir, 'no', 'such'), '', dir, plain]) {
@@ -64,6 +65,31 @@ t.test("stable-diffusion.cpp's log", async (t) => {
   t.strictSame(roundOf(log.split('\n').slice(0, 5).join('\n').replaceAll('1/3', '1/1'), 1, false).step, [2.77]);
   t.throws(() => roundOf(log, 4, false), /4 steps.*which ends: .*1\.73s/);
   t.throws(() => roundOf(log.split('\n').slice(0, 8).join('\n'), 3, true), /decoding/);
+});
+
+/** An addon with the package's calls, whose log comes to the second callback; it draws as long as it says. */
+const addon = `exports.createContext = async ({ model, weightType }, log, progress) => ({
+  txt2img: async ({ sampleSteps }) => {
+    progress('info', 'stable-diffusion.cpp:1268 - get_learned_condition completed, taking 42 ms');
+    progress('info', \`stable-diffusion.cpp:1327 - sampling completed, taking \${sampleSteps * weightType}.00s\`);
+    progress('info', 'stable-diffusion.cpp:1348 - latent 1 decoded, taking 9.57s');
+    progress('info', \`stable-diffusion.cpp:1352 - decode_first_stage completed, taking \${10 - sampleSteps}.00s\`);
+    return model === 'none' ? Promise.reject(new Error('no model')) : [];
+  },
+  dispose: async () => {},
+});`;
+
+t.test("node-stable-diffusion-cpp's addon, in a process of its own", async (t) => {
+  const file = path.join(t.testdir({ 'napi.node': '' }), 'napi.node');
+  t.strictSame(findPeer('node-stable-diffusion-cpp', file).program, file, 'a file that is no program');
+  const script = path.join(t.testdir({ 'addon.cjs': addon }), 'addon.cjs');
+  const here = { width: 64, height: 64, steps: 4, threads: 1, family: 'sd1', hasBf16: true, precision: 'q8_0' };
+  const round = await nodeStableDiffusionCpp.measure(script, { ...here, model: 'x.safetensors' });
+  t.match(round, { text: 0.042, step: [8], decode: 6, firstDecode: 9 });
+  t.ok(round.load! >= 0 && round.load! < 5, `${round.load}`);
+  await t.rejects(nodeStableDiffusionCpp.measure(script, { ...here, model: 'none' }), { message: /ended with code 1/ });
+  t.throws(() => addonRound('sampling completed, taking 2.00s', 1), /two pictures.*which ends: sampling/);
+  t.equal(nodeStableDiffusionCpp.format({ ...here, model: 'x', precision: 'auto' }), 'f16');
 });
 
 t.test('a process is watched', async (t) => {

@@ -3,17 +3,20 @@ import { accessSync, constants, statSync } from 'node:fs';
 import path from 'node:path';
 import { DiffusionError } from '../../errors';
 import { diffusers } from './diffusers';
+import { nodeStableDiffusionCpp } from './node-stable-diffusion-cpp';
 import type { Peer } from './peer';
 import { sdCli, sdCliDefault } from './sd-cli';
 
-export const peers = { 'sd-cli': sdCli, 'sd-cli-default': sdCliDefault, diffusers } as const satisfies Record<
-  string,
-  Peer
->;
+export const peers = {
+  'sd-cli': sdCli,
+  'sd-cli-default': sdCliDefault,
+  diffusers,
+  'node-stable-diffusion-cpp': nodeStableDiffusionCpp,
+} as const satisfies Record<string, Peer>;
 
 export type PeerName = keyof typeof peers;
 
-/** A peer and the program that runs it. */
+/** A peer and the program that runs it, or the addon that is loaded. */
 export interface InstalledPeer {
   name: PeerName;
   program: string;
@@ -42,7 +45,7 @@ export function findPeer(name: string, program: string): InstalledPeer {
 
 function isProgram(file: string): boolean {
   try {
-    accessSync(file, constants.X_OK);
+    accessSync(file, file.endsWith('.node') ? constants.R_OK : constants.X_OK);
     return statSync(file).isFile();
   } catch {
     return false;

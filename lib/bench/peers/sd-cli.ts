@@ -74,7 +74,7 @@ function loading(log: string): number | undefined {
 }
 
 /** What the lines of the log tell after `what`. */
-function secondsIn(log: string, what: string): number[] {
+export function secondsIn(log: string, what: string): number[] {
   const lines = log.matchAll(new RegExp(`${what} completed, taking ([\\d.]+) ?(m?s)`, 'g'));
   return [...lines].map(([, value, unit]) => Number(value) / (unit === 'ms' ? 1000 : 1));
 }

@@ -24,17 +24,20 @@ export const errorCodes = {
   UNSUPPORTED_TYPE: 'a tensor is stored in a number format that the engine cannot read',
 } as const;
 
+/** What {@link DiffusionError.code} may be. */
 export type ErrorCode = keyof typeof errorCodes;
 
 /** An error with a code from {@link errorCodes}; the message says what was expected and what came. */
 export class DiffusionError extends Error {
+  /** `AbortError` where the code is `ABORTED`, as of the platform's own abortable functions; else `DiffusionError`. */
   override readonly name: string = 'DiffusionError';
+  /** Which of the reasons in {@link errorCodes} it is. */
   readonly code: ErrorCode;
 
+  /** The package makes these itself; a sampler or schedule of your own may throw them too. */
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
-    // What the platform's own abortable functions reject with, so that `error.name === 'AbortError'` works here too.
     if (code === 'ABORTED') this.name = 'AbortError';
   }
 }

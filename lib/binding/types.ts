@@ -83,6 +83,7 @@ export interface NativeModelInfo {
   weightBytes: number;
 }
 
+/** What a text encoder is. */
 export interface NativeTextEncoderInfo {
   layers: number;
   width: number;
@@ -108,6 +109,7 @@ export interface NativeLoadOptions {
 export interface NativeContext {
   /** How many conditionings it holds. */
   readonly rows: number;
+  /** Frees its memory, which otherwise goes when it is collected. */
   dispose(): void;
 }
 
@@ -121,16 +123,19 @@ export interface NativePerturbation {
 
 /** The picture that a ControlNet follows, embedded once for all steps. */
 export interface NativeHint {
+  /** Frees its memory, which otherwise goes when it is collected. */
   dispose(): void;
 }
 
 /** What a ControlNet adds to the maps of a UNet at one step. */
 export interface NativeResiduals {
+  /** Frees its memory, which otherwise goes when it is collected. */
   dispose(): void;
 }
 
 /** What a single prediction may say beside its timestep. */
 export interface NativePredictOptions {
+  /** Blocks whose attention is left out. */
   perturbed?: NativePerturbation;
   /** Of ControlNets at the same step, latents and rows of the context; those of several are summed. */
   residuals?: readonly NativeResiduals[];
@@ -214,7 +219,9 @@ export interface NativeAdapterReport {
   total: number;
   /** Names of the others. */
   unmatched: string[];
+  /** Layers of the UNet that it changes. */
   unetLayers: number;
+  /** The same of the text encoders. */
   textEncoderLayers: number;
 }
 
@@ -345,6 +352,7 @@ export interface NativeConversionOptions {
   threads: number;
 }
 
+/** What was written. */
 export interface NativeConversionResult {
   format: 'gguf' | 'safetensors';
   /** Of the file. */

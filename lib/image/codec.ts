@@ -10,10 +10,12 @@ export interface Pixels {
   readonly data: Uint8Array;
 }
 
-export const imageFormats = ['png', 'jpeg', 'webp'] as const;
+/** The formats that pictures are written in. */
+export type ImageFormat = 'png' | 'jpeg' | 'webp';
 
-export type ImageFormat = (typeof imageFormats)[number];
+export const imageFormats: readonly ImageFormat[] = ['png', 'jpeg', 'webp'];
 
+/** How {@link Image.resize} fits a picture to its new size. */
 export interface ResizeOptions {
   /**
    * What happens if the proportions differ: `fill` stretches, `cover` fills the size and crops what is over, `contain` shows all over

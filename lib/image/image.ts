@@ -5,11 +5,13 @@ import { checkPath, readWhole, writeWhole } from '../files';
 import { decode, encode, type ImageFormat, imageFormats, type ResizeOptions, resize } from './codec';
 import { readParameters, withParameters } from './parameters';
 
+/** How {@link Image.open} reads. */
 export interface OpenOptions {
   /** What shows through where the picture is transparent: a CSS colour. Default white. */
   background?: string;
 }
 
+/** How {@link Image.save} and {@link Image.toBuffer} write. */
 export interface SaveOptions {
   /** 1 to 100, for JPEG and WebP; larger is finer and larger. Default 80. */
   quality?: number;
@@ -22,9 +24,13 @@ const formatsByExtension: Readonly<Record<string, ImageFormat>> = {
   '.webp': 'webp',
 };
 
+/** A picture: RGB8 pixels, and the text that tells how they were generated. Immutable but for its bytes. */
 export class Image {
+  /** In pixels. */
   readonly width: number;
+  /** In pixels. */
   readonly height: number;
+  /** Red, green, blue; there is no alpha. */
   readonly channels = 3;
   /** RGB8 `[height, width, 3]`: rows from the top, pixels from the left. */
   readonly data: Uint8Array;
@@ -55,6 +61,7 @@ export class Image {
    * Reads a picture of any format that sharp reads (PNG, JPEG, WebP, AVIF, GIF, TIFF, SVG), from a path or from a file's bytes. It comes
    * upright, whatever its EXIF orientation; what is transparent is blended over white or what `background` says.
    *
+   * @param options what to blend over
    * @throws FILE_NOT_FOUND if the path cannot be read; INVALID_IMAGE if the picture is damaged, of no known format or larger than 2^26
    * pixels; INVALID_ARGUMENT if an argument is not as said; ADDON_NOT_FOUND if sharp cannot be loaded
    */
@@ -71,6 +78,7 @@ export class Image {
   /**
    * The picture as a file of that format, default PNG, with its parameters.
    *
+   * @param options the format, and its quality
    * @throws INVALID_ARGUMENT if an option is not as said, or the parameters are too long for JPEG; ADDON_NOT_FOUND if sharp cannot be
    * loaded
    */
@@ -90,6 +98,7 @@ export class Image {
   /**
    * Writes a file, PNG, JPEG or WebP by the path's ending. The path holds either what it held before or the whole picture, never a part.
    *
+   * @param options the quality, where the format has one
    * @throws INVALID_ARGUMENT if the path ends otherwise, and as {@link toBuffer}; FILE_NOT_WRITABLE if the file could not be written
    */
   async save(file: string, { quality }: SaveOptions = {}): Promise<void> {

@@ -5,22 +5,31 @@ export interface GenerationFacts {
   readonly prompt: string;
   readonly negativePrompt?: string;
   readonly steps: number;
+  /** Our own name, written as the web UI's where it has the same; any other as it is. */
   readonly sampler: string;
+  /** As `sampler`. */
   readonly schedule?: string;
   /** Left out where there is no guidance, as in unconditional models. */
   readonly cfgScale?: number;
+  /** Of the picture itself, an integer from 0 to 2^64 - 1. */
   readonly seed: number | bigint;
   /** Of the variation that is mixed into the noise, and its share. */
   readonly subseed?: number | bigint;
+  /** 0 to 1; 0 leaves both out. */
   readonly subseedStrength?: number;
   readonly width: number;
   readonly height: number;
+  /** Of a picture made from a picture, 0 to 1. */
   readonly strength?: number;
   readonly clipSkip?: number;
   readonly rng?: RngName;
+  /** Stochasticity of the sampler. */
   readonly eta?: number;
+  /** The model's name, without an ending. */
   readonly model?: string;
+  /** The web UI's: the first ten hexadecimal digits of the file's SHA-256. */
   readonly modelHash?: string;
+  /** Of the program that drew. */
   readonly version?: string;
   /** Settings under the web UI's own labels, for which this package has no name. */
   readonly other?: Readonly<Record<string, string>>;

@@ -33,17 +33,14 @@ export interface RequestOptions {
   /** Of pictures made from pictures. */
   strength?: number;
   /** Of pictures that were drawn small and enlarged. */
-  hires?: HiresOptions;
+  hires?: { scale?: number; upscaler?: 'latents' | 'pixels'; strength?: number; steps?: number };
 }
 
-export interface HiresOptions {
-  scale?: number;
-  upscaler?: 'latents' | 'pixels';
-  strength?: number;
-  steps?: number;
-}
+export type HiresOptions = NonNullable<RequestOptions['hires']>;
 
+/** What {@link parseInfotext} finds. */
 export interface ParsedInfotext {
+  /** A request for `pipeline.txt2img`. */
   request: RequestOptions;
   /** Settings that have no place in a request (the model's name, extensions' settings), under the text's own labels. */
   unknown: Record<string, string>;

@@ -2,6 +2,7 @@
 import { DiffusionError } from '../errors';
 import type { RequestOptions } from './parse-infotext';
 
+/** What {@link fromA1111} and {@link fromDiffusers} make of another program's options. */
 export interface Translated {
   /** Its values are as they came: the request's own checks judge them. */
   request: Partial<RequestOptions> & { batchSize?: number };

@@ -1,9 +1,12 @@
 /** LoRAs with weights, as a model takes them. */
-import type { NativeAdapterReport, NativeAdapterSet, NativeLora } from '../binding/types';
+import type { NativeAdapterReport as AdapterReport, NativeAdapterSet, NativeLora } from '../binding/types';
 import type { Lora } from './lora';
+
+export type { AdapterReport };
 
 /** A LoRA and how strongly it acts. */
 export interface AdapterUse {
+  /** Shared by any number of uses. */
   lora: Lora;
   /** 1 as it was trained, 0 not at all; may be negative. Default 1. */
   weight?: number;
@@ -11,10 +14,7 @@ export interface AdapterUse {
   textEncoderWeight?: number;
 }
 
-/** How much of a LoRA's file a model knows what to do with. */
-export type AdapterReport = NativeAdapterReport;
-
-/** LoRAs bound to a model. Two of equal names change it equally. */
+/** LoRAs bound to a model, by {@link Model.createAdapters}. Two of equal names change it equally. */
 export class AdapterSet {
   /** What it makes of the UNet. */
   readonly name: string;
@@ -23,7 +23,9 @@ export class AdapterSet {
   /** In the order of the LoRAs. */
   readonly reports: readonly AdapterReport[];
 
+  /** @internal */
   constructor(
+    /** @internal */
     readonly native: NativeAdapterSet,
     uses: readonly AdapterUse[],
   ) {

@@ -2,8 +2,8 @@
 import { DiffusionError } from '../errors';
 import { Model, type ModelInfo, type ModelOptions } from './model';
 
-/** It runs in this process: its maps go to the UNet without a copy. */
-export type ControlNetOptions = Omit<ModelOptions, 'isolate' | 'prediction' | 'zeroTerminalSnr' | 'shift'>;
+/** As of {@link Model.load}; it runs in this process: its maps go to the UNet without a copy. */
+export type ControlNetOptions = Omit<ModelOptions, 'isolate' | 'prediction' | 'zeroTerminalSnr' | 'flowShift'>;
 
 /** A loaded ControlNet. Pipelines whose requests name it do not own it: dispose of it when none of them needs it any more. */
 export class ControlNet {
@@ -25,6 +25,7 @@ export class ControlNet {
     throw new DiffusionError('MISSING_COMPONENT', `${path}: recognised as ${title}; expected a ControlNet`);
   }
 
+  /** What the file is; `info.controlNet` is there. */
   get info(): ModelInfo {
     return this.model.info;
   }
@@ -34,6 +35,7 @@ export class ControlNet {
     return this.model.dispose();
   }
 
+  /** As `dispose`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }

@@ -1,13 +1,14 @@
 /** Writes a model as one file in other number formats. */
 import { availableParallelism } from 'node:os';
 import { loadAddon } from '../binding/load';
-import type { NativeCancellation, NativeConversionResult } from '../binding/types';
+import type { NativeConversionResult as ConversionResult, NativeCancellation } from '../binding/types';
 import { DiffusionError } from '../errors';
 import { checkPath } from '../files';
 import { callNative } from './cancellation';
 
-export type ConversionResult = NativeConversionResult;
+export type { ConversionResult };
 
+/** A number format for tensors of certain names. */
 export interface ConversionRule {
   /** Of tensor names as diffusers has them behind `unet.`, `vae.` or `text_encoder.`; `*` stands for any characters. */
   pattern: string;
@@ -15,6 +16,7 @@ export interface ConversionRule {
   type: string;
 }
 
+/** What {@link convertModel} writes, and how. */
 export interface ConvertOptions {
   /**
    * Number format of the weights of linear layers and convolutions: `auto` keeps the file's, else `f32`, `f16`, `bf16` or, in GGUF

@@ -2,12 +2,15 @@
 import os from 'node:os';
 import { loadAddon } from '../binding/load';
 
+/** Something that the engine can run on. */
 export interface Device {
   /** What the option `device` takes. */
   name: 'cpu';
   /** The processor's own name. */
   description: string;
+  /** How many it runs at once. */
   threads: number;
+  /** In all, not what is free. */
   memoryBytes: number;
   /** The instruction set that the kernels use: `scalar`, `avx2` or `avx512`. */
   instructionSet: string;

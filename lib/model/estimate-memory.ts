@@ -1,14 +1,15 @@
 /** What a model would need of memory for a request, told from its headers. */
 import { availableParallelism } from 'node:os';
 import { loadAddon } from '../binding/load';
-import type { NativeMemoryUse } from '../binding/types';
 import { DiffusionError } from '../errors';
 import { checkPath } from '../files';
 import { callNative } from './cancellation';
 
+/** The request that {@link estimateMemory} plans for. */
 export interface MemoryOptions {
   /** Of the pictures, or for an unconditional model of its own pixels. Default 512. */
   width?: number;
+  /** As `width`. */
   height?: number;
   /** Pictures at a time. Default 1. */
   batchSize?: number;
@@ -26,7 +27,7 @@ export interface MemoryOptions {
   promptWindows?: number;
 }
 
-/** All in bytes. */
+/** What a request takes of memory, all in bytes. */
 export interface MemoryEstimate {
   /** The weights as they are loaded, packed for the CPU's products: exact. */
   weightBytes: number;
@@ -37,7 +38,7 @@ export interface MemoryEstimate {
   /** What the process holds at most, once it has drawn. */
   totalBytes: number;
   /** What each stage needs of the compute buffer. */
-  stages: Pick<NativeMemoryUse, 'encodeText' | 'createContext' | 'predictNoise' | 'decode' | 'encode'>;
+  stages: { encodeText: number; createContext: number; predictNoise: number; decode: number; encode: number };
 }
 
 /** Measured on Node 20 and 22 with the addon and a tokenizer loaded. */

@@ -5,29 +5,37 @@ import type { NativeLora } from '../binding/types';
 import { checkPath } from '../files';
 import { callNative } from './cancellation';
 
+/** What a LoRA file is. */
 export interface LoraInfo {
   /** The file's name without its ending. */
   name: string;
+  /** As it was given to {@link Lora.load}. */
   path: string;
   /** What its layers are: `lora`, `loha`, `lokr` or `full` differences. */
   kinds: string[];
   /** The highest of its layers; 0 where none has one. */
   rank: number;
+  /** Layers of a model that it changes. */
   layers: number;
   tensors: number;
+  /** Of its tensors in memory. */
   bytes: number;
   /** The family of models that it is for, as far as the file tells. */
   madeFor?: string;
   /** The tags that it was trained with the most, at most 20, where its training script (kohya's) counted them. */
   trainedWords: string[];
+  /** What the file's header says beside the tensors, as it stands there. */
   metadata: Record<string, string>;
 }
 
 let nextId = 1;
 
+/** A LoRA file in memory (arXiv 2106.09685), for any number of models and requests at once. */
 export class Lora {
   private constructor(
+    /** @internal */
     readonly native: NativeLora,
+    /** What the file is. */
     readonly info: LoraInfo,
     /** Another for each that is loaded. */
     readonly id: number,

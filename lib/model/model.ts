@@ -3,19 +3,21 @@ import { availableParallelism } from 'node:os';
 import { type IsolatedAddon, isIsolated, isolatedAddon } from '../binding/isolated/isolated-addon';
 import { loadAddon } from '../binding/load';
 import type {
-  NativeAddition,
+  NativeAddition as Addition,
+  NativeContext as Context,
+  NativeEncodedText as EncodedText,
+  NativeHint as Hint,
+  NativeModelInfo as ModelInfo,
+  NativeStats as ModelStats,
   NativeCancellation,
-  NativeContext,
-  NativeEncodedText,
-  NativeHint,
   NativeLora,
   NativeModel,
-  NativeModelInfo,
-  NativePerturbation,
   NativePicture,
-  NativePredictOptions,
-  NativeResiduals,
-  NativeStats,
+  NativeOperations as Operations,
+  NativePerturbation as Perturbation,
+  NativePredictOptions as PredictOptions,
+  NativeResiduals as Residuals,
+  NativeTextEncoderInfo as TextEncoderInfo,
 } from '../binding/types';
 import { DiffusionError } from '../errors';
 import { checkPath } from '../files';
@@ -24,18 +26,24 @@ import { callNative } from './cancellation';
 import type { Lora } from './lora';
 import { checkPredictionOptions, chosenPrediction, type PredictionOptions } from './prediction';
 
-export type ModelInfo = NativeModelInfo;
-export type ModelStats = NativeStats;
-export type Perturbation = NativePerturbation;
-export type EncodedText = NativeEncodedText;
-export type Addition = NativeAddition;
-export type PredictOptions = NativePredictOptions;
-export type Hint = NativeHint;
-export type Residuals = NativeResiduals;
+export type {
+  Addition,
+  Context,
+  EncodedText,
+  Hint,
+  ModelInfo,
+  ModelStats,
+  Operations,
+  Perturbation,
+  PredictOptions,
+  Residuals,
+  TextEncoderInfo,
+};
 
-/** `[n, channels, height, width]` */
+/** The shape of latents or pixels, outermost first. */
 export type PlanesShape = readonly [n: number, channels: number, height: number, width: number];
 
+/** How a model is loaded. */
 export interface ModelOptions extends PredictionOptions {
   /** Where it runs. Only the CPU so far: `auto` and `cpu` mean the same. Default `auto`. */
   device?: 'auto' | 'cpu';
@@ -63,26 +71,29 @@ export interface ModelOptions extends PredictionOptions {
   signal?: AbortSignal;
 }
 
-/** What a {@link Vae} says beside. */
+/** For a part of a model file. */
 export interface PartOptions {
+  /** Leaves out all but the VAE. Default: the whole model. */
   only?: 'vae';
+  /** Of a VAE whose file does not say it. Default 0.18215, Stable Diffusion's. */
   scalingFactor?: number;
 }
 
-/** What a prompt has become: embeddings, and the keys and values that every step attends to. */
-export type Context = NativeContext;
-
 /** What changes a text encoder for one call. */
 export interface TextChanges {
+  /** LoRAs of the same model. Default none. */
   adapters?: AdapterSet;
+  /** f32 `[n, width]`: what the ids from the vocabulary's size on stand for. Default none. */
   vectors?: Float32Array;
 }
 
+/** A loaded model: its networks, with typed arrays in and out. Calls wait for each other on a thread of the model's own. */
 export class Model {
   private readonly loras_ = new WeakMap<Lora, Promise<NativeLora>>(); // that a process of its own has loaded
 
   private constructor(
     private readonly native_: NativeModel,
+    /** What the file is, and how it was loaded. */
     readonly info: ModelInfo,
     private readonly addon_: IsolatedAddon,
   ) {}
@@ -165,7 +176,11 @@ export class Model {
     return (await this.encodeTextWith(1, ids, rows, skipLayers, signal, changes)).embeddings;
   }
 
-  /** The same by either encoder, with the pooled text where the encoder gives one: the second one's, of Stable Diffusion XL. */
+  /**
+   * The same by either encoder, with the pooled text where the encoder gives one: the second one's, of Stable Diffusion XL.
+   *
+   * @param changes as in {@link encodeText}
+   */
   encodeTextWith(
     encoder: 1 | 2,
     ids: Int32Array,
@@ -276,6 +291,7 @@ export class Model {
     await this.native_.dispose();
   }
 
+  /** As `dispose`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }

@@ -2,13 +2,14 @@
 import type { NativeModelInfo } from '../binding/types';
 import { DiffusionError } from '../errors';
 
+/** What a model file tells of its network's prediction. */
 export type PredictionInfo = NativeModelInfo['prediction'];
 
 /**
  * What a network was trained to predict: the noise, the velocity (arXiv 2202.00512), the noise-free latents, or the
  * flow from them to the noise (arXiv 2209.03003).
  */
-export type Prediction = PredictionInfo['type'];
+export type Prediction = 'epsilon' | 'v_prediction' | 'x0' | 'flow';
 
 /** For files that do not say what their network predicts, or say it wrongly. */
 export interface PredictionOptions {

@@ -5,16 +5,20 @@ import { DiffusionError } from '../errors';
 import { checkPath } from '../files';
 import { callNative } from './cancellation';
 
-/** f32 `[count, width]`. */
+/** The vectors that a word stands for in one text encoder. */
 export interface WordVectors {
+  /** How many tokens the word takes. */
   readonly count: number;
+  /** Of the text encoder. */
   readonly width: number;
+  /** f32 `[count, width]` */
   readonly values: Float32Array;
 }
 
 /** The tensors of files for Stable Diffusion XL, in the order of its text encoders. */
 const encoderNames = ['clip_l', 'clip_g'];
 
+/** A textual inversion (arXiv 2208.01618): a word that prompts may use, and what it stands for. */
 export class TextualInversion {
   private constructor(
     /** What the prompt calls it; letters of either case. */

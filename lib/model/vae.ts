@@ -2,6 +2,7 @@
 import { DiffusionError } from '../errors';
 import { Model, type ModelInfo, type ModelOptions, type PlanesShape } from './model';
 
+/** How {@link Vae.load} loads. */
 export interface VaeOptions extends ModelOptions {
   /** Of a file that does not say it: 0.18215 for Stable Diffusion 1 and 2 (default), 0.13025 for SDXL. */
   scalingFactor?: number;
@@ -30,6 +31,7 @@ export class Vae implements LatentCodec {
     return new Vae(await Model.load(path, { ...options, only: 'vae' }));
   }
 
+  /** What the file is; `info.vae` is there. */
   get info(): ModelInfo {
     return this.model_.info;
   }
@@ -49,6 +51,7 @@ export class Vae implements LatentCodec {
     return this.model_.dispose();
   }
 
+  /** As `dispose`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }

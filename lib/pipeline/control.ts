@@ -9,13 +9,15 @@ import { planesOf } from './source';
 
 /** A ControlNet that a request is held to. */
 export interface ControlOptions {
+  /** Of the model's own architecture; not disposed of with the request. */
   net: ControlNet;
   /** What it follows: edges, depth, a pose ..., made already. It is resized to the picture that is drawn. */
   image: Image;
   /** How strongly, 0 to 10. Default 1. */
   weight?: number;
-  /** The shares of the steps between which it is applied, as in diffusers. Default 0 and 1: all. */
+  /** The shares of the steps, 0 to 1, between which it is applied, as in diffusers. Default 0 and 1: all. */
   start?: number;
+  /** See `start`. */
   end?: number;
   /**
    * `balanced`; `prompt`: the finer the map, the less it is added, down to a tenth; `control`: the same, and with the prompt alone, not with
@@ -24,6 +26,7 @@ export interface ControlOptions {
   mode?: ControlMode;
 }
 
+/** What a ControlNet leaves to the prompt; see {@link ControlOptions.mode}. */
 export type ControlMode = 'balanced' | 'prompt' | 'control';
 
 export type ResolvedControl = Required<ControlOptions>;

@@ -16,17 +16,23 @@ export type PredictPair = (
   timestep: number,
 ) => Promise<{ readonly guided: Float32Array; readonly unconditional: Float32Array }>;
 
-interface Network {
+/** A network, as far as a denoiser has to know it. */
+export interface DenoisedNetwork {
+  /** The noise levels of its timesteps. */
   model: NoiseModel;
+  /** What it predicts. */
   prediction: Prediction;
 }
 
-export interface DenoiserOptions extends Network {
+/** For {@link createDenoiser}. */
+export interface DenoiserOptions extends DenoisedNetwork {
   /** Gives one prediction of x's length, guidance already applied. */
   predictNoise: PredictNoise;
 }
 
-export interface PairDenoiserOptions extends Network {
+/** For {@link createPairDenoiser}. */
+export interface PairDenoiserOptions extends DenoisedNetwork {
+  /** Gives both predictions, of x's length each. */
   predictPair: PredictPair;
 }
 
@@ -36,13 +42,19 @@ export interface PairDenoiserOptions extends Network {
  * 2206.00364, table 1 (epsilon) and 2202.00512 (velocity). The timestep is the noise model's; for flow it is the share
  * of noise, `sigma / (sigma + 1)`, times trainSteps. The denoiser rejects with `INVALID_ARGUMENT` where the prediction
  * has another length than x.
+ *
+ * @param options the network, what it predicts, and over which noise levels
  */
 export function createDenoiser({ model, prediction, predictNoise }: DenoiserOptions): Denoise {
   const { input, timestep, denoised } = formOf(prediction);
   return async (x, sigma) => denoised(x, await predictNoise(input(x, sigma), timestep(sigma, model)), sigma);
 }
 
-/** The same for a network that gives the guided and the unconditional prediction at once. */
+/**
+ * The same for a network that gives the guided and the unconditional prediction at once.
+ *
+ * @param options as in {@link createDenoiser}
+ */
 export function createPairDenoiser({ model, prediction, predictPair }: PairDenoiserOptions): DenoisePair {
   const { input, timestep, denoised } = formOf(prediction);
   return async (x, sigma) => {

@@ -5,7 +5,7 @@ import type { ExtraNetwork } from '../prompt/extra-networks';
 import { parseNegativePrompt, parsePrompt } from '../prompt/parse-prompt';
 import { checkNames, definedOnly, finite, oneOf, refuse, text } from './checks';
 
-/** What a run's `change` and `onStep` may say; it holds from the next step on. */
+/** What a run's `change` and `onStep` may say, each as in {@link TextRequest}; it holds from the next step on. */
 export interface Changes {
   /** As many as the run has. */
   prompt?: string | readonly string[];

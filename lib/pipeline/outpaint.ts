@@ -3,6 +3,7 @@ import { Image } from '../image/image';
 
 /** Pixels to add at each side. */
 export interface Margins {
+  /** Default 0, as of the other sides. */
   left?: number;
   right?: number;
   top?: number;

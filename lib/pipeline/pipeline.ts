@@ -36,6 +36,7 @@ import { isUnconditional, UnconditionalPipeline } from './unconditional';
 import { type StageHashes, testimony } from './witness';
 import { type WordOptions, WordStore } from './word-store';
 
+/** How a pipeline's model is loaded, and what is shared with it. */
 export interface PipelineOptions extends ModelOptions, AdapterOptions, WordOptions {
   /** In place of the model's own VAE: one that is shared, or a path. What a path says is loaded and disposed of with the pipeline. */
   vae?: Vae | string;
@@ -45,6 +46,7 @@ export interface PipelineOptions extends ModelOptions, AdapterOptions, WordOptio
 
 /** What every task gives: of several prompts first the pictures of the first one, then those of the second ... */
 export interface GenerationResult {
+  /** With their generation parameters. */
   images: Image[];
   /** The seed of each picture. */
   seeds: Seed[];
@@ -57,8 +59,10 @@ export const embeddedModelPath = assetPath('avatar.safetensors');
 
 type Owned = Pick<Model, 'dispose'>;
 
+/** A loaded model with its tokenizer, ready for requests: any number at once, which share passes of the network. */
 export class Pipeline {
   private constructor(
+    /** Its networks. */
     readonly model: Model,
     private readonly studio_: Studio,
     /** What is disposed of with the pipeline. */
@@ -202,6 +206,7 @@ export class Pipeline {
     await Promise.all(this.owned_.map((part) => part.dispose()));
   }
 
+  /** As `dispose`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }

@@ -20,7 +20,10 @@ import type { StageHashes } from './witness';
 export type AnyRequest = Txt2ImgRequest | Img2ImgRequest | InpaintRequest;
 
 /** What a saved run cannot hold: give it again where the run had it. */
-export type ResumeOptions = Pick<Txt2ImgRequest, (typeof givenAgain)[number] | 'refiner' | 'signal' | 'onStep'>;
+export type ResumeOptions = Pick<
+  Txt2ImgRequest,
+  'sampler' | 'schedule' | 'adapters' | 'vae' | 'control' | 'hires' | 'refiner' | 'signal' | 'onStep'
+>;
 
 /** Where a run was left. */
 export interface SavedRun {
@@ -40,7 +43,14 @@ interface Saved extends SavedRun {
 const format = 'node-diffusion run 1';
 
 /** What may be a function or a loaded network, neither of which can be saved. */
-const givenAgain = ['sampler', 'schedule', 'adapters', 'vae', 'control', 'hires'] as const;
+const givenAgain = [
+  'sampler',
+  'schedule',
+  'adapters',
+  'vae',
+  'control',
+  'hires',
+] as const satisfies (keyof ResumeOptions)[];
 
 const unsavedThings: Record<(typeof givenAgain)[number], string> = {
   sampler: 'the function that the run had, which is',
@@ -60,7 +70,10 @@ export class Run implements AsyncIterableIterator<PipelineStep, void, void> {
   private direction_: Direction;
   private step_: number;
 
-  /** `request` is what `resolved` was parsed from; it is what is saved. */
+  /**
+   * `request` is what `resolved` was parsed from; it is what is saved.
+   * @internal
+   */
   constructor(
     private readonly studio_: Studio,
     private readonly request_: AnyRequest,
@@ -98,6 +111,7 @@ export class Run implements AsyncIterableIterator<PipelineStep, void, void> {
     return this.resolved_.witness?.hashes;
   }
 
+  /** The next step, or the end. */
   next(): Promise<IteratorResult<PipelineStep, void>> {
     return this.steps_.next();
   }
@@ -107,6 +121,7 @@ export class Run implements AsyncIterableIterator<PipelineStep, void, void> {
     return this.steps_.return();
   }
 
+  /** Itself, for `for await`. */
   [Symbol.asyncIterator](): this {
     return this;
   }

@@ -14,6 +14,7 @@ import { Witness } from './witness';
 export interface StepEvent {
   /** 1 to `steps`. */
   step: number;
+  /** That are taken in all. */
   steps: number;
   /** The noise level that the latents have now. */
   sigma: number;
@@ -40,6 +41,7 @@ export interface PipelineStep extends StepEvent {
 export interface SamplingRequest {
   /** Pixels, multiples of the VAE's factor (8 for Stable Diffusion). Default: what the model was trained on. */
   width?: number;
+  /** As `width`. */
   height?: number;
   /** Default 20; 50 for unconditional models. */
   steps?: number;
@@ -77,6 +79,7 @@ export interface SamplingRequest {
   onStep?: OnStep;
 }
 
+/** Hears of each step; a promise is waited for. */
 export type OnStep = (event: StepEvent) => void | Promise<void>;
 
 export const samplingOptions = [

@@ -2,7 +2,7 @@
 import type { ModelInfo } from '../model/model';
 import { checkNames, finite, integer, refuse } from './checks';
 
-/** In pixels. */
+/** A size in pixels. */
 export interface PixelSize {
   width: number;
   height: number;

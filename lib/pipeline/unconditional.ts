@@ -16,7 +16,9 @@ import { type StageHashes, testimony } from './witness';
 /** A request for pictures from noise alone. Sides are multiples of 2 to the power of the UNet's levels less one. */
 export type UnconditionalRequest = SamplingRequest;
 
+/** What {@link UnconditionalPipeline.generate} gives. */
 export interface UnconditionalResult {
+  /** With their generation parameters. */
   images: Image[];
   /** The seed of each picture. */
   seeds: Seed[];
@@ -37,6 +39,7 @@ export class UnconditionalPipeline {
   private readonly turns_ = new Turns();
 
   private constructor(
+    /** Its network. */
     readonly model: Model,
     private readonly modelName_: string,
   ) {}
@@ -101,6 +104,7 @@ export class UnconditionalPipeline {
     return this.model.dispose();
   }
 
+  /** As `dispose`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }

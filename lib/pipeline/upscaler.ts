@@ -6,8 +6,10 @@ import { toRgb8 } from './pictures';
 import { inSlices } from './slices';
 import { planesOf } from './source';
 
-export type UpscalerOptions = Omit<ModelOptions, 'prediction' | 'zeroTerminalSnr' | 'shift'>;
+/** As of {@link Model.load}. */
+export type UpscalerOptions = Omit<ModelOptions, 'prediction' | 'zeroTerminalSnr' | 'flowShift'>;
 
+/** How {@link Upscaler.upscale} is watched and stopped. */
 export interface UpscaleOptions {
   /** Stops the work, which then rejects with `ABORTED`. */
   signal?: AbortSignal;
@@ -32,6 +34,7 @@ export class Upscaler {
     throw new DiffusionError('MISSING_COMPONENT', `${path}: recognised as ${title}; expected an upscaler`);
   }
 
+  /** What the file is; `info.upscaler` is there. */
   get info(): ModelInfo {
     return this.model_.info;
   }
@@ -44,6 +47,7 @@ export class Upscaler {
   /**
    * The picture `scale` times as large. Its parameters, which tell of the size that it had, are left behind.
    *
+   * @param options how it is watched and stopped
    * @throws INVALID_ARGUMENT; ABORTED; DISPOSED; OUT_OF_MEMORY
    */
   async upscale(image: Image, { signal, onProgress }: UpscaleOptions = {}): Promise<Image> {
@@ -88,6 +92,7 @@ export class Upscaler {
     return this.model_.dispose();
   }
 
+  /** As `dispose`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }

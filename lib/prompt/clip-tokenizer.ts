@@ -4,6 +4,7 @@ import { DiffusionError } from '../errors';
 import { Bpe } from './bpe';
 import { bytesOf, endText, startText, type Vocabulary } from './vocabulary';
 
+/** What differs between CLIP's tokenizers beside their vocabulary. */
 export interface ClipTokenizerOptions {
   /** Fills a window after its end token. Default: the end token, as in CLIP ViT-L (SD 1); OpenCLIP-H (SD 2) has 0. */
   readonly padToken?: number;
@@ -11,6 +12,7 @@ export interface ClipTokenizerOptions {
   readonly contextLength?: number;
 }
 
+/** A prompt as the ids of one window. */
 export interface EncodedPrompt {
   /** `[contextLength]`: start, tokens, end, padding. */
   readonly ids: Int32Array;
@@ -36,7 +38,9 @@ const wordPattern =
 export class ClipTokenizer {
   readonly startToken: number;
   readonly endToken: number;
+  /** Fills a window after its end token. */
   readonly padToken: number;
+  /** Tokens in a window, start and end included. */
   readonly contextLength: number;
   private readonly bpe_: Bpe;
 

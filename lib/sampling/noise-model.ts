@@ -1,27 +1,35 @@
 /** How much noise a model was trained to see at each timestep: the map between timesteps and sigmas. */
 import { DiffusionError } from '../errors';
 
+/** How betas grow from the first timestep to the last; see {@link NoiseModelOptions.betaSchedule}. */
 export type BetaSchedule = 'scaled_linear' | 'linear' | 'squaredcos_cap_v2';
 
+/** For {@link createNoiseModel}. */
 export interface NoiseModelOptions {
   /**
    * `scaled_linear` is Stable Diffusion's (arXiv 2112.10752), `linear` DDPM's (2006.11239), `squaredcos_cap_v2` the
    * cosine one (2102.09672).
    */
   betaSchedule: BetaSchedule;
-  /** First and last beta; not used by `squaredcos_cap_v2`. */
+  /** First beta, in 0..1; not used by `squaredcos_cap_v2`. */
   betaStart: number;
+  /** Last beta, likewise. */
   betaEnd: number;
+  /** How many timesteps there are: 1000 for Stable Diffusion. */
   trainSteps: number;
   /** Rescales the betas so that the last timestep is pure noise (arXiv 2305.08891, algorithm 1). Default false. */
   zeroTerminalSnr?: boolean;
 }
 
+/** The noise levels that a network was trained on, as sigmas: the standard deviation of the noise over noise-free latents. */
 export interface NoiseModel {
+  /** How many timesteps there are. */
   readonly trainSteps: number;
   /** The sigma of each training timestep, ascending. */
   readonly sigmas: readonly number[];
+  /** The first of them. */
   readonly sigmaMin: number;
+  /** The last of them. */
   readonly sigmaMax: number;
   /** Between two timesteps log(sigma) is interpolated linearly; `t` is held to 0..trainSteps - 1. */
   timestepToSigma(t: number): number;
@@ -39,6 +47,7 @@ export function createNoiseModel(options: NoiseModelOptions): NoiseModel {
   return tabulated(alphas.map(Math.fround).map((alpha) => Math.sqrt((1 - alpha) / alpha)));
 }
 
+/** For {@link createFlowNoiseModel}. */
 export interface FlowNoiseModelOptions {
   /** How much the levels are moved up: 1, the default, for none; Stable Diffusion 3 has 3 (arXiv 2403.03206). */
   shift?: number;
@@ -51,6 +60,8 @@ export interface FlowNoiseModelOptions {
  * that is sigma space, with sigma `t / (1 - t)`. The timesteps stand at t = 1 / trainSteps to 1 before the shift, which
  * multiplies sigma; the last one, pure noise, is put half a step lower, where sigma is finite. Throws
  * `INVALID_ARGUMENT` for a shift or a step count that makes no noise model.
+ *
+ * @param options the shift, and how many timesteps there are
  */
 export function createFlowNoiseModel({ shift = 1, trainSteps = 1000 }: FlowNoiseModelOptions = {}): NoiseModel {
   checkTrainSteps(trainSteps);

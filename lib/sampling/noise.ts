@@ -6,6 +6,7 @@ import { philox4x32 } from './philox';
 /** An integer in 0..2^53 - 1, or a bigint in 0..2^64 - 1. */
 export type Seed = number | bigint;
 
+/** A seeded stream of normal noise, as {@link philoxNoise} and {@link torchNoise} give it. */
 export interface NoiseSource {
   /** The next `length` values of unit normal noise, in a new array. */
   normal(length: number): Float32Array;

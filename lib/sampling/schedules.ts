@@ -54,7 +54,27 @@ export {
   trailingSchedule,
 };
 
-const table = {
+/** What the option `schedule` takes by name. */
+export type ScheduleName =
+  | 'discrete'
+  | 'linspace'
+  | 'leading'
+  | 'trailing'
+  | 'karras'
+  | 'exponential'
+  | 'polyexponential'
+  | 'sgm_uniform'
+  | 'simple'
+  | 'ddim_uniform'
+  | 'beta'
+  | 'ays_sd15'
+  | 'ays_sdxl'
+  | 'kl_optimal'
+  | 'linear_quadratic'
+  | 'lcm';
+
+/** Every schedule by its name. What each is, and when to take it, stands in docs/guides/samplers.md. */
+export const schedules: Readonly<Record<ScheduleName, Schedule>> = {
   discrete: discreteSchedule,
   linspace: linspaceSchedule,
   leading: leadingSchedule,
@@ -71,8 +91,4 @@ const table = {
   kl_optimal: klOptimalSchedule,
   linear_quadratic: linearQuadraticSchedule,
   lcm: lcmSchedule,
-} satisfies Record<string, Schedule>;
-
-export type ScheduleName = keyof typeof table;
-
-export const schedules: Readonly<Record<ScheduleName, Schedule>> = table;
+};

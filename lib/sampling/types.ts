@@ -21,6 +21,7 @@ export interface SamplerStep {
   readonly denoised: Float32Array;
 }
 
+/** What a sampler may need beside the denoiser. */
 export interface SamplerOptions {
   /** Fresh unit normal noise of x's length; a new array at each call. */
   noise: () => Float32Array;

@@ -50,7 +50,34 @@ export {
   unipc,
 };
 
-const table = {
+/** What the option `sampler` takes by name. */
+export type SamplerName =
+  | 'euler'
+  | 'euler_a'
+  | 'euler_cfg_pp'
+  | 'heun'
+  | 'dpm2'
+  | 'dpm2_a'
+  | 'lms'
+  | 'dpmpp_2s_a'
+  | 'dpmpp_sde'
+  | 'dpmpp_2m'
+  | 'dpmpp_2m_sde'
+  | 'dpmpp_3m_sde'
+  | 'ddim'
+  | 'ddpm'
+  | 'pndm'
+  | 'plms'
+  | 'ipndm'
+  | 'unipc'
+  | 'deis'
+  | 'res_multistep'
+  | 'er_sde'
+  | 'lcm'
+  | 'tcd';
+
+/** Every sampler by its name. What each is, and when to take it, stands in docs/guides/samplers.md. */
+export const samplers: Readonly<Record<SamplerName, Sampler>> = {
   euler,
   euler_a: eulerAncestral,
   euler_cfg_pp: eulerCfgPp,
@@ -74,8 +101,4 @@ const table = {
   er_sde: erSde,
   lcm,
   tcd,
-} satisfies Record<string, Sampler>;
-
-export type SamplerName = keyof typeof table;
-
-export const samplers: Readonly<Record<SamplerName, Sampler>> = table;
+};

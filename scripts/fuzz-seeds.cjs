@@ -4,9 +4,9 @@ const fs = require('node:fs');
 const path = require('node:path');
 
 const fixtures = path.resolve(__dirname, '..', 'test', 'fixtures');
-// Tensors that tell what a model is (native/models/config.cc).
+// Tensors that tell what a model is (native/models/).
 const telling =
-  /(conv_in|conv_out|input_blocks\.0\.0|out\.2|quant_conv|embedding|time_embed|encoder\.layers\.[01]\.(layer_norm1|mlp\.fc1)|resnets\.0\.conv1|resnets\.1\.conv1|to_k|to_q|norm1|in_layers\.2|in_proj)[._]?(weight)?/;
+  /^(conv_first|conv_last|RRDB_trunk|body|conv_up|upconv|controlnet_|(de|en)coder\.layers\.|\d)|(conv_in|conv_out|input_blocks\.0\.0|out\.2|quant_conv|embedding|time_embed|encoder\.layers\.[01]\.(layer_norm1|mlp\.fc1)|resnets\.0\.conv1|resnets\.1\.conv1|to_k|to_q|norm1|in_layers\.2|in_proj)[._]?(weight)?/;
 
 const types = { F32: 0, F16: 1, BF16: 30 }; // GGUF's numbers
 
@@ -72,11 +72,14 @@ function gguf({ header }, dataBytes) {
 
 /** Seeds by target, each a Buffer. */
 exports.seeds = () => {
-  const folder = path.join(fixtures, 'networks');
-  const headers = fs
-    .readdirSync(folder)
-    .filter((name) => name.endsWith('.safetensors') && !name.includes('.ref.'))
-    .map((name) => readHeader(path.join(folder, name)));
+  const headers = ['networks', 'control', 'taesd', 'upscalers'].flatMap((topic) => {
+    const folder = path.join(fixtures, topic);
+    const isModel = (name) => name.endsWith('.safetensors') && !name.includes('.ref.');
+    return fs
+      .readdirSync(folder)
+      .filter(isModel)
+      .map((name) => readHeader(path.join(folder, name)));
+  });
   const tiny = headers.map((header) => reduce(header, 4, (shape) => shape.map((n) => Math.min(n, 2))));
   const whole = headers.map((header) => reduce(header, 1000));
   return {

@@ -5,6 +5,7 @@ import type { Addition, Context, Hint, ModelInfo, PlanesShape, Residuals } from 
 import { checkNames, finite, oneOf, refuse } from './checks';
 import type { PromptRows } from './conditioning';
 import type { PixelSize } from './size-conditioning';
+import { inSlices, isResting } from './slices';
 import { planesOf } from './source';
 
 /** A ControlNet that a request is held to. */
@@ -134,8 +135,9 @@ export class Controls {
     const known = this.hints_.get(control);
     if (known) return known;
     const { width, height } = this.pixels_;
-    const pixels = planesOf(control.image, this.pixels_).map((value) => (value + 1) / 2);
-    const hint = control.net.model.embedHint(pixels, [1, 3, height, width], this.signal_);
+    const hint = inSlices(hintPixels(control.image, this.pixels_)).then((pixels) =>
+      control.net.model.embedHint(pixels, [1, 3, height, width], this.signal_),
+    );
     this.hints_.set(control, hint);
     return hint;
   }
@@ -156,6 +158,16 @@ export class Controls {
     }
     return own;
   }
+}
+
+/** f32 `[3, height, width]` in 0..1. */
+function* hintPixels(image: Image, size: PixelSize): Generator<void, Float32Array, void> {
+  const pixels = yield* planesOf(image, size);
+  for (let i = 0; i < pixels.length; i++) {
+    if (isResting(i)) yield;
+    pixels[i] = (pixels[i] + 1) / 2;
+  }
+  return pixels;
 }
 
 /** f32 `[rows, maps]`. */

@@ -11,12 +11,12 @@ import { noiseDraws, subseedsOf } from './noise-draws';
 import { type Facts, toImages } from './pictures';
 import { legsOf, refinerFacts } from './refiner';
 import type { ResolvedHires, ResolvedRequest } from './request';
-import { resizePlanes, resizing } from './resize';
+import { resizing } from './resize';
 import { type Network, noiseModelOf, sampleLatents } from './sample';
 import type { StepEvent } from './sampling-request';
 import { sizeFacts } from './size-conditioning';
 import { inSlices } from './slices';
-import { inpaintingChannels, isInpainting, type Source } from './source';
+import { type GivenSource, inpaintingChannels, isInpainting } from './source';
 import type { Studio } from './studio';
 import { Upscaler } from './upscaler';
 
@@ -68,11 +68,11 @@ export async function decodeImages(
   const { downscale } = vae.info.vae!;
   const [count, , height, width] = shape;
   const size = { height: height * downscale, width: width * downscale };
-  const { source } = request;
+  const source = await request.source?.resolve();
   if (source?.mask) {
     for (let at = 0; at < pixels.length; at += pixels.length / count) {
       const picture = pixels.subarray(at, at + pixels.length / count);
-      picture.set(composite(picture, source.pixels, source.mask));
+      picture.set(await inSlices(composite(picture, source.pixels, source.mask)));
     }
   }
   return toImages(pixels, { ...request, ...size }, (i) => factsOf(request, i, studio));
@@ -82,7 +82,7 @@ export async function decodeImages(
 interface Beginning {
   readonly shape: PlanesShape;
   readonly sigmas: readonly number[];
-  readonly source?: Source;
+  readonly source?: GivenSource;
   /** f32 of `shape`. */
   readonly original?: Float32Array;
 }
@@ -91,7 +91,7 @@ async function* descend(
   studio: Studio,
   request: ResolvedRequest,
   direction: () => Direction,
-  { shape, sigmas, source, original }: Beginning,
+  { shape, sigmas, source: given, original }: Beginning,
   memory: AnswerMemory | undefined,
 ): AsyncGenerator<StepEvent, void, void> {
   const { info, vae } = studio;
@@ -100,6 +100,7 @@ async function* descend(
   const pixelSize = { height: shape[2] * downscale, width: shape[3] * downscale };
 
   // 1. The picture as latents, and what an inpainting UNet sees of it.
+  const source = await given?.resolve();
   const pixelShape = [1, 3, pixelSize.height, pixelSize.width] as const;
   const encoded = source ? await vae.encodeImage(source.pixels, pixelShape, signal) : original;
   const extra = isInpainting(info) ? await inpaintingChannels(vae, pixelSize, source, signal) : undefined;
@@ -107,7 +108,7 @@ async function* descend(
   // 2. Noise. A masked picture that is drawn anew in full begins with nothing else.
   const noise = noiseDraws(request, shape);
   const first = request.latents && !original ? undefined : noise();
-  const isPure = encoded === undefined || (source?.mask !== undefined && source.strength === 1);
+  const isPure = encoded === undefined || (source?.mask !== undefined && given?.strength === 1);
   const noised = (value: number, i: number) =>
     isPure ? value * sigmas[0] : encoded[i % encoded.length] + value * sigmas[0];
   let latents = first ? first.map(noised) : request.latents!;
@@ -115,7 +116,7 @@ async function* descend(
   // 3. What the mask keeps; an inpainting UNet keeps it by itself.
   const kept =
     source?.mask && first && encoded
-      ? { mask: latentMask(source.mask, pixelSize, downscale), latents: encoded, noise: first }
+      ? { mask: await inSlices(latentMask(source.mask, pixelSize, downscale)), latents: encoded, noise: first }
       : undefined;
 
   // 4. Text and network, then noise to latents; a refiner takes the last steps.
@@ -162,7 +163,8 @@ async function enlarge(
   const to = { height: height / downscale, width: width / downscale };
   const larger: PlanesShape = [count, channels, to.height, to.width];
   if (upscaler === 'latents') {
-    return { latents: resizePlanes(latents, { height: h, width: w }, to, 'bilinear'), shape: larger };
+    const resized = await inSlices(resizing(latents, { height: h, width: w }, to, 'bilinear'));
+    return { latents: resized, shape: larger };
   }
   let pixels = await vae.decodeLatents(latents, shape, signal);
   let from = { height: h * downscale, width: w * downscale };

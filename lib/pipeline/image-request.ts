@@ -2,10 +2,10 @@
 import { Image } from '../image/image';
 import type { ModelInfo } from '../model/model';
 import { checkNames, definedOnly, finite, integer, refuse } from './checks';
-import { blurred, maskOf } from './mask';
 import { extendCanvas, type Margins } from './outpaint';
 import { parseStrength, parseText, type ResolvedRequest, type TextRequest, textOptions } from './request';
-import { planesOf } from './source';
+import { inSlices } from './slices';
+import { type GivenMask, GivenSource } from './source';
 
 export { Image };
 
@@ -43,18 +43,15 @@ export function parseInpaint(request: InpaintRequest, info: ModelInfo): Resolved
   if (mask.width !== image.width || mask.height !== image.height) {
     refuse('mask', `${image.width} x ${image.height} pixels, as the image has`, `${mask.width} x ${mask.height}`);
   }
-  const resolved = parseImage(request, info);
   const blur = finite('maskBlur', maskBlur, 0, 64);
-  const white = resizedMask(mask, resolved);
-  return {
-    ...resolved,
-    ...(blur === 0 ? {} : { maskBlur: blur }),
-    source: { ...resolved.source!, mask: blurred(white, resolved, blur) },
-  };
+  return { ...parseImage(request, info, { image: mask, blur }), ...(blur === 0 ? {} : { maskBlur: blur }) };
 }
 
 /** As inpainting on a larger canvas, the sides of which have to be what the model can draw. */
-export function outpaintToInpaint(request: OutpaintRequest, { vae }: Pick<ModelInfo, 'vae'>): InpaintRequest {
+export async function outpaintToInpaint(
+  request: OutpaintRequest,
+  { vae }: Pick<ModelInfo, 'vae'>,
+): Promise<InpaintRequest> {
   checkNames(request, [...canvasOptions, 'image', 'strength', 'maskBlur', 'left', 'right', 'top', 'bottom', 'overlap']);
   const { left = 0, right = 0, top = 0, bottom = 0, overlap = 8, image, ...rest } = request;
   checkImage('image', image);
@@ -64,32 +61,21 @@ export function outpaintToInpaint(request: OutpaintRequest, { vae }: Pick<ModelI
   const factor = vae?.downscale ?? 8;
   integer('left + image + right', left + image.width + right, factor, 16384, factor);
   integer('top + image + bottom', top + image.height + bottom, factor, 16384, factor);
-  return { strength: 1, ...definedOnly(rest), ...extendCanvas(image, sides) };
+  return { strength: 1, ...definedOnly(rest), ...(await inSlices(extendCanvas(image, sides))) };
 }
 
 const imageOptions = textOptions.filter((name) => name !== 'latents');
 const canvasOptions = imageOptions.filter((name) => name !== 'width' && name !== 'height');
 
-function parseImage(request: Img2ImgRequest, info: ModelInfo): ResolvedRequest {
+function parseImage(request: Img2ImgRequest, info: ModelInfo, white?: GivenMask): ResolvedRequest {
   const { image, strength = 0.75, mask: _mask, maskBlur: _blur, ...rest } = request as InpaintRequest;
   checkImage('image', image);
   const factor = info.vae?.downscale ?? 8;
   const rounded = (side: number) => Math.max(factor, Math.floor(side / factor) * factor);
   const { width = rounded(image.width), height = rounded(image.height) } = request;
   const resolved = parseText({ ...rest, width, height }, info);
-  const source = { pixels: planesOf(image, resolved), strength: parseStrength('strength', strength, resolved.steps) };
-  return { ...resolved, source };
-}
-
-/** f32 `[H, W]`; resized masks keep hard edges. */
-function resizedMask(mask: Image, { width, height }: ResolvedRequest): Float32Array {
-  const whole = maskOf(mask);
-  if (mask.width === width && mask.height === height) return whole;
-  return Float32Array.from({ length: width * height }, (_, i) => {
-    const x = Math.floor((((i % width) + 0.5) * mask.width) / width);
-    const y = Math.floor(((Math.floor(i / width) + 0.5) * mask.height) / height);
-    return whole[y * mask.width + x];
-  });
+  const share = parseStrength('strength', strength, resolved.steps);
+  return { ...resolved, source: new GivenSource(image, resolved, share, white) };
 }
 
 function checkImage(name: string, value: unknown): void {

@@ -1,28 +1,49 @@
 /** Masks: what of a picture is repainted, in pixels and in latents. White is repainted. */
 import type { Image } from '../image/image';
+import { isResting } from './slices';
 
 interface Size {
   readonly height: number;
   readonly width: number;
 }
 
+/** Work for {@link inSlices}, as all that goes over every pixel. */
+type Work = Generator<void, Float32Array, void>;
+
 /** How much of each pixel is repainted: f32 `[H, W]`, the mean of its colours in 0..1. */
-export function maskOf({ data, width, height }: Image): Float32Array {
+export function* maskOf({ data, width, height }: Image): Work {
   const mask = new Float32Array(width * height);
-  for (let i = 0; i < mask.length; i++) mask[i] = (data[3 * i] + data[3 * i + 1] + data[3 * i + 2]) / 765;
+  for (let i = 0; i < mask.length; i++) {
+    if (isResting(i)) yield;
+    mask[i] = (data[3 * i] + data[3 * i + 1] + data[3 * i + 2]) / 765;
+  }
   return mask;
 }
 
+/** `[from.height, from.width]` -> `[to.height, to.width]`, each the nearest: hard edges stay hard. */
+export function* nearest(mask: Float32Array, from: Size, to: Size): Work {
+  if (from.width === to.width && from.height === to.height) return mask;
+  const resized = new Float32Array(to.width * to.height);
+  for (let i = 0; i < resized.length; i++) {
+    if (isResting(i)) yield;
+    const x = Math.floor((((i % to.width) + 0.5) * from.width) / to.width);
+    const y = Math.floor(((Math.floor(i / to.width) + 0.5) * from.height) / to.height);
+    resized[i] = mask[y * from.width + x];
+  }
+  return resized;
+}
+
 /** Convolved with a normal distribution; beyond its edges a mask goes on as it ends. `deviation` in pixels. */
-export function blurred(mask: Float32Array, { height, width }: Size, deviation: number): Float32Array {
+export function* blurred(mask: Float32Array, { height, width }: Size, deviation: number): Work {
   if (deviation === 0) return mask;
   const radius = Math.ceil(3 * deviation);
   const raw = Array.from({ length: 2 * radius + 1 }, (_, i) => Math.exp(-0.5 * ((i - radius) / deviation) ** 2));
   const sum = raw.reduce((a, b) => a + b, 0);
   const weights = raw.map((weight) => weight / sum);
-  const blurLines = (from: Float32Array, lines: number, length: number, lineStride: number, stride: number) => {
+  function* blurLines(from: Float32Array, lines: number, length: number, lineStride: number, stride: number): Work {
     const to = new Float32Array(from.length);
     for (let line = 0; line < lines; line++) {
+      yield;
       for (let i = 0; i < length; i++) {
         let total = 0;
         for (let j = -radius; j <= radius; j++) {
@@ -33,27 +54,31 @@ export function blurred(mask: Float32Array, { height, width }: Size, deviation: 
       }
     }
     return to;
-  };
-  return blurLines(blurLines(mask, height, width, width, 1), width, height, 1, width);
+  }
+  return yield* blurLines(yield* blurLines(mask, height, width, width, 1), width, height, 1, width);
 }
 
 /** Which latents are repainted, 1 or 0: f32 `[H / factor, W / factor]`, those that any pixel of half white or more falls on. */
-export function latentMask(mask: Float32Array, { height, width }: Size, factor: number): Float32Array {
+export function* latentMask(mask: Float32Array, { height, width }: Size, factor: number): Work {
   const columns = width / factor;
   const latents = new Float32Array((height / factor) * columns);
-  mask.forEach((value, i) => {
+  for (let i = 0; i < mask.length; i++) {
+    if (isResting(i)) yield;
     const [x, y] = [i % width, Math.floor(i / width)];
-    if (value >= 0.5) latents[Math.floor(y / factor) * columns + Math.floor(x / factor)] = 1;
-  });
+    if (mask[i] >= 0.5) latents[Math.floor(y / factor) * columns + Math.floor(x / factor)] = 1;
+  }
   return latents;
 }
 
 /** f32 planes `[C, H, W]`: `drawn` where the mask is 1, `original` where it is 0. */
-export function composite(drawn: Float32Array, original: Float32Array, mask: Float32Array): Float32Array {
-  return drawn.map((value, i) => {
+export function* composite(drawn: Float32Array, original: Float32Array, mask: Float32Array): Work {
+  const mixed = new Float32Array(drawn.length);
+  for (let i = 0; i < mixed.length; i++) {
+    if (isResting(i)) yield;
     const share = mask[i % mask.length];
-    return share === 1 ? value : share * value + (1 - share) * original[i];
-  });
+    mixed[i] = share === 1 ? drawn[i] : share * drawn[i] + (1 - share) * original[i];
+  }
+  return mixed;
 }
 
 /** What a mask holds to the original while the rest is drawn. */

@@ -12,24 +12,32 @@ export interface Margins {
   overlap?: number;
 }
 
-/** The picture with its edges drawn out to the new ones: what is new begins with the colours beside it. White in the mask is new. */
-export function extendCanvas(image: Image, margins: Required<Margins>): { image: Image; mask: Image } {
+/**
+ * The picture with its edges drawn out to the new ones: what is new begins with the colours beside it. White in the mask is new. For
+ * {@link inSlices}.
+ */
+export function* extendCanvas(
+  image: Image,
+  margins: Required<Margins>,
+): Generator<void, { image: Image; mask: Image }, void> {
   const { left, right, top, bottom, overlap } = margins;
   const [width, height] = [image.width + left + right, image.height + top + bottom];
   const data = new Uint8Array(width * height * 3);
-  const mask = new Uint8Array(width * height * 3);
-  const hold = (at: number, length: number) => Math.min(Math.max(at, 0), length - 1);
+  const mask = new Uint8Array(width * height * 3).fill(255);
   // What stays: the picture without its overlaps, which it has at extended sides only.
-  const keeps = (at: number, before: number, length: number, after: number) =>
-    at >= before + (before > 0 ? overlap : 0) && at < before + length - (after > 0 ? overlap : 0);
+  const kept = (before: number, length: number, after: number) =>
+    [before + (before > 0 ? overlap : 0), before + length - (after > 0 ? overlap : 0)] as const;
+  const [fromX, toX] = kept(left, image.width, right);
+  const [fromY, toY] = kept(top, image.height, bottom);
   for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const from = 3 * (hold(y - top, image.height) * image.width + hold(x - left, image.width));
-      const to = 3 * (y * width + x);
-      data.set(image.data.subarray(from, from + 3), to);
-      const isKept = keeps(x, left, image.width, right) && keeps(y, top, image.height, bottom);
-      if (!isKept) mask.fill(255, to, to + 3);
-    }
+    yield;
+    const line = Math.min(Math.max(y - top, 0), image.height - 1);
+    const colours = image.data.subarray(3 * line * image.width, 3 * (line + 1) * image.width);
+    const row = data.subarray(3 * y * width, 3 * (y + 1) * width);
+    row.set(colours, 3 * left);
+    for (let x = 0; x < left; x++) row.set(colours.subarray(0, 3), 3 * x);
+    for (let x = width - right; x < width; x++) row.set(colours.subarray(-3), 3 * x);
+    if (y >= fromY && y < toY && fromX < toX) mask.fill(0, 3 * (y * width + fromX), 3 * (y * width + toX));
   }
   return { image: new Image(width, height, data), mask: new Image(width, height, mask) };
 }

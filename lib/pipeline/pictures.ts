@@ -3,7 +3,7 @@ import { Image } from '../image/image';
 import { formatInfotext, type GenerationFacts } from '../image/infotext';
 import { seedsOf } from './noise-draws';
 import type { ResolvedSampling } from './sampling-request';
-import { inSlices } from './slices';
+import { inSlices, isResting } from './slices';
 
 /** What a picture's parameters say beside its steps and seed; its size where it is not the request's own. */
 export type Facts = Omit<
@@ -34,7 +34,7 @@ export function* toRgb8(planes: Float32Array, pixels: number): Generator<void, U
   const plane = planes.length === pixels ? 0 : pixels; // a grey plane serves all three
   const data = new Uint8ClampedArray(pixels * 3); // rounds and clamps
   for (let i = 0; i < pixels; i++) {
-    if (i % 8192 === 8191) yield;
+    if (isResting(i)) yield;
     for (let c = 0; c < 3; c++) data[i * 3 + c] = (planes[c * plane + i] + 1) * 127.5;
   }
   return new Uint8Array(data.buffer);

@@ -172,7 +172,7 @@ export class Pipeline {
    * @throws as {@link Pipeline.txt2img}
    */
   async outpaint(request: OutpaintRequest): Promise<GenerationResult> {
-    return this.inpaint(outpaintToInpaint(request, this.studioFor(request).info));
+    return this.inpaint(await outpaintToInpaint(request, this.studioFor(request).info));
   }
 
   /**

@@ -17,7 +17,7 @@ import {
   samplingOptions,
 } from './sampling-request';
 import { parseSizes, type SizeRequest, sizeOptions } from './size-conditioning';
-import type { Source } from './source';
+import type { GivenSource } from './source';
 import { Upscaler } from './upscaler';
 
 /** What every request with a prompt may say. Everything but the prompt has a default; a model file may bring its own. */
@@ -102,7 +102,7 @@ export interface ResolvedRequest extends Omit<ResolvedSampling, 'onStep'>, Direc
   onStep?: TextRequest['onStep'];
   hires?: ResolvedHires;
   /** The picture that it begins from. */
-  source?: Source;
+  source?: GivenSource;
   /** Pixels over which its mask goes from white to black. */
   maskBlur?: number;
 }

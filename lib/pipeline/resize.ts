@@ -1,7 +1,5 @@
 /** Resizes planes: latents and pictures, up and down. */
 
-import { atOnce } from './slices';
-
 /** How far a kernel reaches, in source samples, and its weight at a distance. */
 interface Kernel {
   readonly radius: number;
@@ -23,17 +21,13 @@ interface Size {
 }
 
 /**
- * Separable resampling with pixel centres at halves. Going down, `lanczos` widens with the ratio so that nothing aliases, while
- * `bilinear` does not, as torch's `interpolate`, which A1111 enlarges latents with.
+ * Separable resampling with pixel centres at halves, for `inSlices`. Going down, `lanczos` widens with the ratio so that nothing aliases,
+ * while `bilinear` does not, as torch's `interpolate`, which A1111 enlarges latents with.
  *
  * @param planes f32 `[planes, from.height, from.width]`
+ * @param limit the result is held to -limit..limit
  * @returns f32 `[planes, to.height, to.width]`
  */
-export function resizePlanes(planes: Float32Array, from: Size, to: Size, kernelName: KernelName): Float32Array {
-  return atOnce(resizing(planes, from, to, kernelName));
-}
-
-/** {@link resizePlanes} for `inSlices`, the result held to -limit..limit. */
 export function* resizing(
   planes: Float32Array,
   from: Size,

@@ -4,6 +4,9 @@ import { setImmediate } from 'node:timers/promises';
 /** Well below what a person or a server notices. */
 const sliceMs = 3;
 
+/** Whether work on pixel after pixel, some nanoseconds each, may be left behind pixel `i`. */
+export const isResting = (i: number) => i % 8192 === 8191;
+
 /** Runs work that yields wherever it may be left for a while. */
 export async function inSlices<T>(work: Generator<void, T, void>): Promise<T> {
   for (;;) {

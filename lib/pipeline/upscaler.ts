@@ -68,7 +68,8 @@ export class Upscaler {
     };
     const stops = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
     const shape = [1, 3, height, width] as const;
-    const work = this.upscalePixels(planesOf(image, image), shape, stops, onProgress && report);
+    const planes = await inSlices(planesOf(image, image));
+    const work = this.upscalePixels(planes, shape, stops, onProgress && report);
     const pixels = await work.catch((error) => {
       throw thrown ? thrown.error : error;
     });

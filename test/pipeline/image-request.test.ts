@@ -25,9 +25,10 @@ const image = picture(70, 41);
 t.test('a picture sets the size, rounded down', async (t) => {
   const parsed = parseImg2Img({ prompt: 'a', image }, info);
   t.match(parsed, { width: 64, height: 40, steps: 20, source: { strength: 0.75 } });
-  t.equal(parsed.source?.pixels.length, 3 * 64 * 40);
+  const { pixels } = await parsed.source!.resolve();
+  t.equal(pixels.length, 3 * 64 * 40);
   t.ok(
-    parsed.source?.pixels.every((value) => Math.abs(value - 1) < 1e-6),
+    pixels.every((value) => Math.abs(value - 1) < 1e-6),
     'resized',
   );
   t.match(parseImg2Img({ prompt: 'a', image, width: 128 }, info), { width: 128, height: 40 });
@@ -39,10 +40,10 @@ t.test('a mask is blurred and resized with the picture', async (t) => {
   mask.data.fill(255, 0, 3 * 70 * 20); // the upper half
   const { source, ...rest } = parseInpaint({ prompt: 'a', image, mask }, info);
   t.notOk('maskBlur' in rest);
-  t.strictSame([...new Set(source!.mask)], [1, 0], 'edges stay hard');
+  t.strictSame([...new Set((await source!.resolve()).mask)], [1, 0], 'edges stay hard');
   const soft = parseInpaint({ prompt: 'a', image, mask, maskBlur: 2 }, info);
   t.equal(soft.maskBlur, 2);
-  t.ok(soft.source!.mask!.some((value) => value > 0.2 && value < 0.8));
+  t.ok((await soft.source!.resolve()).mask!.some((value) => value > 0.2 && value < 0.8));
 });
 
 t.test('outpainting is inpainting on a larger canvas', async (t) => {
@@ -50,7 +51,7 @@ t.test('outpainting is inpainting on a larger canvas', async (t) => {
     image: canvas,
     mask,
     ...rest
-  } = outpaintToInpaint({ prompt: 'a', image, left: 10, bottom: 7, seed: 3 }, info);
+  } = await outpaintToInpaint({ prompt: 'a', image, left: 10, bottom: 7, seed: 3 }, info);
   t.match(canvas, { width: 80, height: 48 });
   t.match(mask, { width: 80, height: 48 });
   t.strictSame(rest, { prompt: 'a', seed: 3, strength: 1 });
@@ -88,5 +89,7 @@ t.test('what is refused, with the name, what was expected and what came', async 
       /^width: there is no such option/,
     ],
   ];
-  for (const [parse, message] of refused) t.throws(parse, { code: 'INVALID_REQUEST', message }, String(message));
+  const attempt = async (parse: () => unknown) => parse();
+  for (const [parse, message] of refused)
+    await t.rejects(attempt(parse), { code: 'INVALID_REQUEST', message }, String(message));
 });

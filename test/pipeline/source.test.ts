@@ -1,19 +1,35 @@
 import t from 'tap';
 import { Image } from '../../lib/image/image';
 import type { Model, ModelInfo } from '../../lib/model/model';
-import { inpaintingChannels, isInpainting, planesOf } from '../../lib/pipeline/source';
+import { atOnce } from '../../lib/pipeline/slices';
+import { GivenSource, inpaintingChannels, isInpainting, planesOf } from '../../lib/pipeline/source';
 
 t.test('bytes become planes in -1..1', async (t) => {
   const image = new Image(2, 1, Uint8Array.of(0, 255, 51, 255, 0, 204));
-  const planes = planesOf(image, image);
+  const planes = atOnce(planesOf(image, image));
   const expected = [-1, 1, 1, -1, -0.6, 0.6];
   t.ok(planes.every((value, i) => Math.abs(value - expected[i]) < 1e-6));
-  const larger = planesOf(image, { height: 8, width: 16 });
+  const larger = atOnce(planesOf(image, { height: 8, width: 16 }));
   t.equal(larger.length, 3 * 128);
   t.ok(
     larger.every((value) => Math.abs(value) <= 1),
     'within the bounds, though the kernel overshoots',
   );
+});
+
+t.test('a big picture is prepared once, while others have their turns', async (t) => {
+  const image = new Image(1500, 1000, new Uint8Array(3 * 1500 * 1000).fill(51));
+  const source = new GivenSource(image, { height: 64, width: 96 }, 1, { image, blur: 3 });
+  let turns = 0;
+  const other = setInterval(() => turns++, 0);
+  const [first, again] = await Promise.all([source.resolve(), source.resolve()]);
+  clearInterval(other);
+  t.equal(first, again);
+  t.ok(turns > 0);
+  t.equal(first.pixels.length, 3 * 64 * 96);
+  t.ok(first.pixels.every((value) => Math.abs(value + 0.6) < 1e-6));
+  t.ok(first.mask!.every((value) => Math.abs(value - 0.2) < 1e-6));
+  t.notOk('mask' in (await new GivenSource(image, image, 1).resolve()));
 });
 
 t.test('an inpainting UNet is told by its channels', async (t) => {

@@ -7,15 +7,23 @@ const sliceMs = 3;
 /** Whether work on pixel after pixel, some nanoseconds each, may be left behind pixel `i`. */
 export const isResting = (i: number) => i % 8192 === 8191;
 
-/** Runs work that yields wherever it may be left for a while. */
+let last: Promise<unknown> = Promise.resolve();
+
+/** A turn of the event loop that no other work in slices has. */
+function ownTurn(): Promise<unknown> {
+  last = last.then(() => setImmediate());
+  return last;
+}
+
+/** Runs work that yields wherever it may be left for a while; of several works a slice at a time. */
 export async function inSlices<T>(work: Generator<void, T, void>): Promise<T> {
   for (;;) {
+    await ownTurn();
     const end = performance.now() + sliceMs;
     while (performance.now() < end) {
       const { done, value } = work.next();
       if (done) return value as T;
     }
-    await setImmediate();
   }
 }
 

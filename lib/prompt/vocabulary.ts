@@ -31,7 +31,7 @@ export const startText = '<|startoftext|>';
 export const endText = '<|endoftext|>';
 
 const endOfWord = '</w>';
-const clipMergeCount = 49152 - 256 - 2; // CLIP's own choice: the file goes on with merges that no model uses
+const clipMergeCount = 49152 - 256 - 2; // CLIP's own choice of OpenAI's 262,144 merges; our copy of the file ends there
 const mergeLimit = 2 ** 20;
 
 // A token spells a byte as the Latin-1 character if that prints, and otherwise as a character from U+0100 upwards.

@@ -1,7 +1,8 @@
 'use strict';
 // The one way to build the addon: for `npm run build:native`, for binding.gyp's action (node-gyp,
 // node-gyp-build's install fallback) and for the tests. Arguments: --tests builds the native tests as well, --bench the
-// kernels' benchmark, -DX=Y is CMake's own, --tree=NAME builds in build-cmake/NAME, beside the tree of every day. ND_STATIC_RUNTIME=1 makes an
+// kernels' benchmark, --vulkan,
+// --cuda and --metal add devices (docs/guides/devices.md), -DX=Y is CMake's own, --tree=NAME builds in build-cmake/NAME, beside the tree of every day. ND_STATIC_RUNTIME=1 makes an
 // addon for other machines than this one: with the C++ runtime in it, and for an older glibc.
 const { spawnSync } = require('node:child_process');
 const { availableParallelism } = require('node:os');
@@ -61,6 +62,9 @@ cmakeJs(
   'configure',
   `--CDND_STATIC_RUNTIME=${process.env.ND_STATIC_RUNTIME === '1' ? 'ON' : 'OFF'}`,
   `--CDND_TESTS=${targets.length > 1 ? 'ON' : 'OFF'}`,
+  ...['vulkan', 'cuda', 'metal'].map((device) => {
+    return `--CDND_${device.toUpperCase()}=${args.includes(`--${device}`) ? 'ON' : 'OFF'}`;
+  }),
   ...args.filter((a) => a.startsWith('-D')).map((a) => `--CD${a.slice(2)}`),
 );
 for (const target of targets) {

@@ -13,25 +13,8 @@ namespace nd::backend {
 
 namespace {
 
-constexpr size_t kMaxNodes = 16384;                 // SD 1.5's UNet has about 1,000, XL's 2,500
-constexpr size_t kMaxInputs = 1024;                 // XL's UNet has 140 of keys and values alone
-constexpr int64_t kMaxElements = int64_t{1} << 42;  // of a tensor, so that no sum of sizes can overflow
-
-void check_count(size_t count, size_t most, const char* what) {
-    if (count >= most) fail("UNKNOWN_ARCHITECTURE", "the network has more than ", most, " ", what);
-}
-
-void check_extents(const Extents& ne) {
-    int64_t elements = 1;
-    for (const int64_t extent : ne) {
-        if (extent < 1) fail("INVALID_ARGUMENT", "a map of the network would have a side of ", extent);
-        if (extent > kMaxElements / elements) {
-            fail("OUT_OF_MEMORY", "a map of the network would have ", ne[0], " x ", ne[1], " x ", ne[2], " x ", ne[3],
-                 " values");
-        }
-        elements *= extent;
-    }
-}
+constexpr size_t kMaxNodes = 16384;  // SD 1.5's UNet has about 1,000, XL's 2,500
+constexpr size_t kMaxInputs = 1024;  // XL's UNet has 140 of keys and values alone
 
 // The tensor that this one is written over, or itself.
 const ggml_tensor* place_of(const ggml_tensor* tensor) {

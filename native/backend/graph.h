@@ -6,7 +6,6 @@
 #include <ggml-cpp.h>
 #include <ggml.h>
 
-#include <array>
 #include <atomic>
 #include <initializer_list>
 #include <memory>
@@ -14,23 +13,21 @@
 #include <vector>
 
 #include "native/backend/cancel_token.h"
+#include "native/backend/computation.h"
 #include "native/backend/memory_plan.h"
 #include "native/backend/tensor_context.h"
 #include "native/backend/thread_pool.h"
 
 namespace nd::backend {
 
-using Extents = std::array<int64_t, 4>;  // in ggml's order: the innermost dimension first
-
-class Graph {
+class Graph final : public Computation {
   public:
     explicit Graph(ThreadPool& threads);
-    ~Graph();
+    ~Graph() override;
     Graph(const Graph&) = delete;
     Graph& operator=(const Graph&) = delete;
 
-    // A tensor in a buffer of its own, which keeps its contents between runs.
-    ggml_tensor* input(ggml_type type, Extents ne);
+    ggml_tensor* input(ggml_type type, Extents ne) override;
     // Keeps a tensor's memory until the end of the run, so that it can be read.
     static void output(ggml_tensor* tensor) { ggml_set_output(tensor); }
 
@@ -52,16 +49,14 @@ class Graph {
     // Lets a node write over one of its sources, which no node made later reads, where their types and extents agree.
     void write_over(ggml_tensor* node, ggml_tensor* source) { replacements_.emplace_back(node, source); }
 
-    // The bytes that the nodes need, inputs not counted.
-    size_t measure();
-    // Those of the inputs, once they have been measured.
-    size_t input_bytes() const { return inputs_buffer_ ? ggml_backend_buffer_get_size(inputs_buffer_.get()) : 0; }
+    size_t measure() override;
+    size_t input_bytes() const override { return inputs_buffer_ ? ggml_backend_buffer_get_size(inputs_buffer_.get()) : 0; }
     // Gives the nodes their places in `memory`, which has at least measure() bytes and must outlive the graph; graphs
     // that do not run at the same time can share it. Throws OUT_OF_MEMORY.
     void place(ggml_backend_buffer_t memory);
     // Runs the kernels in order. Throws ABORTED soon after `token` asks for it, between two tasks of a kernel, or what
     // a kernel threw.
-    void compute(const CancelToken* token);
+    void compute(const CancelToken* token) override;
 
   private:
     struct Node {

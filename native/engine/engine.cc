@@ -45,11 +45,12 @@ std::string perturbation_key(const models::Perturbation& perturbed) {
 
 Engine::Engine(const std::string& path, const LoadOptions& options, const CancelToken& token,
                const std::function<void(double)>& on_progress)
-    : threads_(options.threads),
+    : threads_(options.device ? 1 : options.threads),
+      device_(options.device),
       thread_count_(options.threads),
       path_(path),
       tile_budget_(options.memory_budget.value_or(kDefaultTileBudget)),
-      programs_(options.memory_budget.value_or(SIZE_MAX)) {
+      programs_(options.memory_budget.value_or(SIZE_MAX), options.device) {
     const auto file = weights::ModelFile::open(path);
     info_ = describe(file);
     if (options.vae_only) {
@@ -60,8 +61,9 @@ Engine::Engine(const std::string& path, const LoadOptions& options, const Cancel
     }
     if (info_.vae && options.scaling_factor != 0 && !file.config().at("vae").contains("scaling_factor"))
         info_.vae->scaling_factor = options.scaling_factor;
-    store_ = std::make_unique<weights::WeightStore>(
-        file, weights::LoadOptions{options.precision, true, options.threads, token.flag(), on_progress});
+    auto loading = weight_options(options.precision, token);
+    loading.on_progress = on_progress;
+    store_ = std::make_unique<weights::WeightStore>(file, loading);
     try {
         if (info_.text) text_.emplace("text_encoder", *info_.text, *store_);
         if (info_.text2) text2_.emplace("text_encoder_2", *info_.text2, *store_);
@@ -79,7 +81,7 @@ Engine::Engine(const std::string& path, const LoadOptions& options, const Cancel
     if (options.measures_only) {
         store_->reserve(ggml_backend_cpu_buffer_type());
     } else {
-        store_->load(ggml_backend_cpu_buffer_type());
+        store_->load(weight_buffers());
     }
     // The decoder's maps are too large for an exact stream.
     if (store_->packs("upscaler.")) upscaler_formats_ = ops::Formats::packed(true);
@@ -87,6 +89,7 @@ Engine::Engine(const std::string& path, const LoadOptions& options, const Cancel
     if (store_->packs("vae.") || store_->packs("taesd.")) vae_.formats = ops::Formats::packed(false);
     adapters_ = std::make_unique<Adapters>(*store_, path, file.fingerprint());
     info_.precision = store_->type_name();
+    info_.device = device_ ? device_->name() : "cpu";
     info_.parameters = store_->parameters();
     info_.weight_bytes = store_->bytes();
 }

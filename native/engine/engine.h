@@ -34,6 +34,7 @@ struct LoadOptions {
     bool measures_only = false;  // loads no weights: nothing can be computed then, and measure() alone may be called
     bool vae_only = false;       // leaves out what else the file holds
     float scaling_factor = 0;    // of a VAE whose file does not say it; 0: Stable Diffusion's
+    std::shared_ptr<backend::Device> device = nullptr;  // null: the CPU
 };
 
 // What a request would need, in pixels, or for an unconditional UNet its own pixels.
@@ -214,10 +215,20 @@ class Engine {
     std::unique_ptr<Program> build_unet(const Shape& shape, const Context& context, const PredictOptions& options);
     // Changes a component's weights -> the ending of its programs' keys.
     std::string adapt(const AdapterSet* adapters, Component component, const CancelToken& token);
-    // An empty program of a component that is changed so.
+    // An empty program, for this engine's device.
+    Machine machine(ops::Formats formats) const;
+    std::unique_ptr<Program> create_program(ops::Formats formats) const;
+    // The same of a component that is changed so.
     std::unique_ptr<Program> create_program(ops::Formats formats, const AdapterSet* adapters, Component component);
 
-    backend::ThreadPool threads_;
+    // How weights are loaded for this engine's device.
+    weights::LoadOptions weight_options(const std::string& precision, const CancelToken& token) const;
+    ggml_backend_buffer_type_t weight_buffers() const;
+    // Of the weights whose names begin so.
+    bool computes_in_f32(const std::string& component) const;
+
+    mutable backend::ThreadPool threads_;
+    std::shared_ptr<backend::Device> device_;  // null: the CPU
     ModelInfo info_;
     std::unique_ptr<weights::WeightStore> store_;
     std::unique_ptr<Adapters> adapters_;

@@ -13,7 +13,7 @@ std::shared_ptr<Hint> Engine::embed_hint(std::span<const float> pixels, const Sh
     check_shape("hint", shape, 3, config.downscale());
     check_size("hint", pixels.size(), 3 * shape.height * shape.width);
     auto& program = programs_.get(shape_key("hint", {shape.height, shape.width}), [&] {
-        auto built = std::make_unique<Program>(threads_, unet_formats_);
+        auto built = create_program(unet_formats_);
         built->inputs = {built->ops.input(1, shape.height, shape.width, 3)};
         built->outputs = {control_->embed_hint(built->ops, built->inputs[0])};
         built->ops.output(built->outputs[0]);

@@ -19,7 +19,7 @@ bool all_finite(const std::vector<float>& values) {
 
 Program& Engine::picture_program(const Shape& shape, const PictureNetwork& network) {
     return programs_.get(shape_key(network.name.c_str(), {shape.height, shape.width}), [&] {
-        auto built = std::make_unique<Program>(threads_, network.formats);
+        auto built = create_program(network.formats);
         built->inputs = {built->ops.input(1, shape.height, shape.width, shape.channels)};
         built->outputs = {network.forward(built->ops, built->inputs[0])};
         built->ops.output(built->outputs[0]);
@@ -41,7 +41,7 @@ Planes Engine::run_picture(const Planes& picture, const PictureNetwork& network,
 size_t Engine::fit_tiles(const Shape& picture, TileGeometry& geometry, const PictureNetwork& network) {
     geometry.tile_height = picture.height, geometry.tile_width = picture.width;
     const auto measure = [&] {
-        Program program(threads_, network.formats);
+        Program program(machine(network.formats));
         const auto input = program.ops.input(1, geometry.tile_height, geometry.tile_width, picture.channels);
         program.ops.output(network.forward(program.ops, input));
         return program.graph.measure();
@@ -79,7 +79,7 @@ Planes Engine::run_finite(const Planes& picture, const TileGeometry& geometry, c
                           bool& was_retried, const CancelToken& token) {
     Planes result = run_within_budget(picture, geometry, choose(vae_), token);
     if (all_finite(result.data)) return result;
-    if (all_finite(picture.data) && store_->packs("vae.")) {
+    if (all_finite(picture.data) && info_.vae && !computes_in_f32("vae.")) {
         was_retried = true;
         PictureNetwork exact = choose(exact_vae(token));
         exact.name += " in f32";
@@ -95,11 +95,10 @@ const Engine::Vae& Engine::exact_vae(const CancelToken& token) {
     if (exact_vae_) return *exact_vae_;
     const auto file = weights::ModelFile::open(path_);
     Vae vae;
-    vae.own_store = std::make_unique<weights::WeightStore>(
-        file, weights::LoadOptions{"f32", true, thread_count_, token.flag(), nullptr});
+    vae.own_store = std::make_unique<weights::WeightStore>(file, weight_options("f32", token));
     vae.decoder.emplace(*info_.vae, *vae.own_store);
     if (vae_.encoder) vae.encoder.emplace(*info_.vae, *vae.own_store);
-    vae.own_store->load(ggml_backend_cpu_buffer_type());
+    vae.own_store->load(weight_buffers());
     return exact_vae_.emplace(std::move(vae));
 }
 

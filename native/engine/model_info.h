@@ -21,7 +21,8 @@ struct ModelInfo {
     std::string family;  // an id of weights/families.h, "ddpm", or "custom"
     std::string title;   // the same in words
     std::string format, defaults, merges;
-    std::string precision;  // of a loaded model
+    std::string precision, device;  // of a loaded model
+    std::string device_reason;      // why it is not on the device that was asked for; empty where it is
     std::optional<models::ClipTextConfig> text, text2;
     std::optional<models::UNetConfig> unet;  // of a ControlNet, the half that it is a copy of
     std::optional<models::ControlNetConfig> control;

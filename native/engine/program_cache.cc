@@ -14,7 +14,9 @@ Program& ProgramCache::get(const std::string& key, const std::function<std::uniq
     for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
         if (entry->key != key) continue;
         entries_.splice(entries_.begin(), entries_, entry);
-        return *entries_.front().program;
+        Program& program = *entries_.front().program;
+        if (device_memory_) device_memory_->place(*program.machine.device_graph);
+        return program;
     }
     auto program = build();
     const size_t wanted = program->graph.measure();
@@ -22,6 +24,14 @@ Program& ProgramCache::get(const std::string& key, const std::function<std::uniq
         fail("OUT_OF_MEMORY", "the call needs a compute buffer of ", wanted, " bytes, more than the memory budget of ",
              limit_, " bytes");
     }
+    place(*program, wanted);
+    if (entries_.size() == kMostPrograms) entries_.pop_back();
+    entries_.push_front({key, std::move(program)});
+    return *entries_.front().program;
+}
+
+void ProgramCache::place(Program& program, size_t wanted) {
+    if (device_memory_) return device_memory_->place(*program.machine.device_graph);
     if (wanted > bytes()) {
         entries_.clear();
         memory_.reset();
@@ -29,10 +39,7 @@ Program& ProgramCache::get(const std::string& key, const std::function<std::uniq
         if (!memory_) fail("OUT_OF_MEMORY", "no memory for a compute buffer of ", wanted, " bytes");
         prefer_huge_pages(ggml_backend_buffer_get_base(memory_.get()), bytes());
     }
-    if (entries_.size() == kMostPrograms) entries_.pop_back();
-    program->graph.place(memory_.get());
-    entries_.push_front({key, std::move(program)});
-    return *entries_.front().program;
+    program.machine.cpu_graph->place(memory_.get());
 }
 
 void ProgramCache::forget(const std::string& ending) {

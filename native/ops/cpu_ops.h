@@ -2,7 +2,6 @@
 // nodes.
 #pragma once
 
-#include <array>
 #include <map>
 #include <utility>
 
@@ -48,9 +47,7 @@ class CpuOps final : public Ops {
     // Layers that the words apply with a low-rank change; `layers` must outlive the graph.
     void set_low_ranks(const LowRanks& layers) { low_ranks_ = &layers; }
 
-    // Operations of the graph's products, two a multiply-add, by the format of what is multiplied. Convolutions are
-    // counted by their definition, however they are computed.
-    const std::array<double, 3>& operations() const { return operations_; }
+    const std::array<double, 3>& operations() const override { return operations_; }
 
   private:
     using Format = kernels::Format;

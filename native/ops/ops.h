@@ -4,6 +4,7 @@
 
 #include <ggml.h>
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -104,6 +105,10 @@ class Ops {
     // Ids from the number of tokens on are rows of `extra`, f32, where it is given.
     virtual Map embed(ggml_tensor* ids, int64_t batch, ggml_tensor* tokens, ggml_tensor* positions,
                       ggml_tensor* extra = nullptr) = 0;
+
+    // Operations of the graph's products, two a multiply-add, by the format of what is multiplied: f32, bf16, int8.
+    // Convolutions are counted by their definition, however they are computed.
+    virtual const std::array<double, 3>& operations() const = 0;
 };
 
 }  // namespace nd::ops

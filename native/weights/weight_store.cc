@@ -15,7 +15,8 @@
 
 namespace nd::weights {
 
-enum class WeightStore::Kind { Matrix, GatedMatrix, Convolution, Vector, Table };
+// PlaneConvolution: one whose rows keep the order of the file, for devices other than the CPU.
+enum class WeightStore::Kind { Matrix, GatedMatrix, Convolution, PlaneConvolution, Vector, Table };
 
 struct WeightStore::Entry {
     Kind kind;
@@ -31,7 +32,7 @@ struct WeightStore::Entry {
     // What chunks are cut from: rows of the plan, with those that fill up a gated layer's panels.
     int64_t rows() const { return panels() && gated() ? kernels::places_of(plan.rows, true) : plan.rows; }
     // Rows of the plan that make a row of the tensor: a relaid convolution's are its taps.
-    int64_t plan_rows() const { return taps() / plan.taps; }
+    int64_t plan_rows() const { return kind == Kind::Convolution ? taps() / plan.taps : 1; }
     int64_t size() const {
         int64_t product = 1;
         for (const int64_t extent : shape) product *= extent;
@@ -81,6 +82,10 @@ ggml_tensor* WeightStore::convolution(const std::string& name, int64_t out, int6
     const int64_t taps = kernel > 0 && kernel <= kMaxKernel ? kernel * kernel : -1;  // -1: no shape at all
     std::vector<std::vector<int64_t>> accepted = {{out, in, kernel, kernel}, {out, taps, in}};
     if (kernel == 1) accepted.push_back({out, in});
+    if (options_.multiplies) {
+        const std::optional<uint64_t> row = element_count({taps, in});
+        return declare(name, Kind::PlaneConvolution, {out, row ? static_cast<int64_t>(*row) : -1}, accepted);
+    }
     return declare(name, Kind::Convolution, {out, taps, in}, accepted);
 }
 
@@ -116,19 +121,21 @@ ggml_tensor* WeightStore::declare(const std::string& name, Kind kind, const std:
         fail("TENSOR_SHAPE", file_.path(), ": tensor ", printable(source.file_name), " (", name, "): expected ",
              shape_text(accepted.front()), ", got ", shape_text(source.shape));
     }
-    const int64_t inner = shape.back();
-    const int64_t taps = kind == Kind::Convolution && match->size() == 4 ? shape[1] : 1;
+    // A convolution that comes in the other order than its kind's is transposed, row by row.
+    const bool as_planes = kind == Kind::PlaneConvolution;
+    const bool turns = as_planes ? match->size() == 3 && (*match)[1] != 1 : kind == Kind::Convolution && match->size() == 4;
+    const int64_t inner = as_planes && turns ? (*match)[1] : shape.back();
+    const int64_t taps = !turns ? 1 : as_planes ? (*match)[2] : shape[1];
     const bool packable = options_.pack && kind != Kind::Vector && kind != Kind::Table;
-    const Role role = kind == Kind::Vector ? Role::Vector : kind == Kind::Table ? Role::Table : Role::Weight;
-    const ggml_type rows_type = stored_type(role, precision_, source.type, taps > 1, shape.front(), inner);
-    const auto packing = packable ? choose_packing(name, precision_, source.type, rows_type, shape.front(),
+    const ggml_type type = rows_type(kind, source.type, taps > 1, shape.front(), inner);
+    const auto packing = packable ? choose_packing(name, precision_, source.type, type, shape.front(),
                                                    kind == Kind::Convolution ? shape[1] : 1, inner)
                                   : kernels::Packing::rows;
     const bool panels = kernels::in_panels(packing);
     RowPlan plan;
     plan.inner = inner;
     plan.taps = taps;
-    plan.type = panels ? GGML_TYPE_F32 : rows_type;
+    plan.type = panels ? GGML_TYPE_F32 : type;
     plan.rows = static_cast<int64_t>(*count) / plan.row_values();
     if (!rows_are_whole_blocks(source, plan.row_values())) {
         fail("UNSUPPORTED_TYPE", file_.path(), ": tensor ", printable(source.file_name), ": shape ",
@@ -150,6 +157,16 @@ ggml_tensor* WeightStore::declare(const std::string& name, Kind kind, const std:
     by_name_.emplace(name, entries_.size());
     entries_.push_back({kind, shape, source, plan, tensor});
     return tensor;
+}
+
+ggml_type WeightStore::rows_type(Kind kind, ggml_type source, bool relaid, int64_t rows, int64_t row) const {
+    const Role role = kind == Kind::Vector ? Role::Vector : kind == Kind::Table ? Role::Table : Role::Weight;
+    const ggml_type type = stored_type(role, precision_, source, relaid, rows, row);
+    if (!options_.multiplies || role != Role::Weight || type == GGML_TYPE_F32) return type;
+    if (kind == Kind::PlaneConvolution) {
+        return precision_.value_or(source) == GGML_TYPE_F32 ? GGML_TYPE_F32 : GGML_TYPE_F16;
+    }
+    return options_.multiplies(type) ? type : GGML_TYPE_F16;
 }
 
 void WeightStore::check_cancelled(const std::atomic<bool>* cancelled) {
@@ -367,6 +384,13 @@ bool WeightStore::packs(const std::string& prefix) const {
     return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
         return entry.packing() != kernels::Packing::rows &&
                std::string(ggml_get_name(entry.tensor)).starts_with(prefix);
+    });
+}
+
+bool WeightStore::is_f32(const std::string& prefix) const {
+    return std::all_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+        return entry.kind == Kind::Vector || entry.kind == Kind::Table || entry.tensor->type == GGML_TYPE_F32 ||
+               !std::string(ggml_get_name(entry.tensor)).starts_with(prefix);
     });
 }
 

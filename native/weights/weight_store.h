@@ -29,6 +29,9 @@ struct LoadOptions {
     // packed for products of bf16 or int8 on the way.
     std::string precision = "auto";
     bool pack = true;  // false: all weights stay rows, as devices other than the CPU want them
+    // Of such a device: which types it multiplies; others become f16. Its convolutions are [out][in][kernel * kernel],
+    // f32 or f16.
+    std::function<bool(ggml_type)> multiplies = nullptr;
     int threads = 1;
     const std::atomic<bool>* cancelled = nullptr;      // polled; throws ABORTED
     std::function<void(double fraction)> on_progress;  // 0..1, on the calling thread
@@ -53,7 +56,7 @@ class WeightStore {
     ggml_tensor* gated_matrix(const std::string& name, int64_t out, int64_t in);
     // A convolution's [out, in, kernel, kernel], or [out, kernel * kernel, in] where the file has it relaid already,
     // stored as [out][ky * kernel + kx][in]: ne = {in, kernel * kernel, out}. Block-quantised when in is a multiple of
-    // the block length.
+    // the block length. ne = {in * kernel * kernel, out} for a device other than the CPU.
     ggml_tensor* convolution(const std::string& name, int64_t out, int64_t in, int64_t kernel);
     // Biases and norms, f32: ne = {n}.
     ggml_tensor* vector(const std::string& name, int64_t n);
@@ -91,12 +94,15 @@ class WeightStore {
     const char* type_name() const;  // the precision of most linear and convolution bytes: "f16", "q8_0", ...
     // Whether any of the tensors whose names begin so is packed.
     bool packs(const std::string& prefix) const;
+    // Whether all weights of layers whose names begin so are f32.
+    bool is_f32(const std::string& prefix) const;
 
   private:
     enum class Kind;
     struct Entry;
     ggml_tensor* declare(const std::string& name, Kind kind, const std::vector<int64_t>& shape,
                          const std::vector<std::vector<int64_t>>& accepted);
+    ggml_type rows_type(Kind kind, ggml_type source, bool relaid, int64_t rows, int64_t row) const;
     struct Chunk {  // a range of the plan's rows of one entry
         size_t entry;
         int64_t first, count;

@@ -1,0 +1,109 @@
+#include "native/backend/device_graph.h"
+
+#include <atomic>
+
+#include "native/error.h"
+
+namespace nd::backend {
+
+namespace {
+
+constexpr size_t kMaxNodes = 65536;   // a word becomes up to a dozen; XL's UNet has some 2,500 words
+constexpr size_t kWordNodes = 64;     // that a word may add
+constexpr size_t kMaxInputs = 1024;   // XL's UNet has 140 of keys and values alone
+std::atomic<uint64_t> next_number{1};  // a graph's address may come back, its number does not
+
+}  // namespace
+
+DeviceGraph::DeviceGraph(std::shared_ptr<Device> device)
+    : device_(std::move(device)),
+      inputs_(kMaxInputs),
+      context_(kMaxNodes, ggml_graph_overhead_custom(kMaxNodes, false)),
+      number_(next_number++),
+      graph_(ggml_new_graph_custom(context_.get(), kMaxNodes, false)) {}
+
+ggml_context* DeviceGraph::context() const {
+    const size_t room = kWordNodes * ggml_tensor_overhead();
+    if (ggml_used_mem(context_.get()) + room > ggml_get_mem_size(context_.get()))
+        fail("UNKNOWN_ARCHITECTURE", "the network has more than ", kMaxNodes, " operations");
+    return context_.get();
+}
+
+ggml_tensor* DeviceGraph::input(ggml_type type, Extents ne) {
+    check_count(input_count_++, kMaxInputs, "inputs");
+    check_extents(ne);
+    ggml_tensor* tensor = ggml_new_tensor(inputs_.get(), type, 4, ne.data());
+    ggml_set_input(tensor);
+    return tensor;
+}
+
+void DeviceGraph::output(ggml_tensor* tensor) {
+    ggml_set_output(tensor);
+    if (tensor->view_src) ggml_set_output(tensor->view_src);
+    add(tensor);
+}
+
+void DeviceGraph::add(ggml_tensor* node) {
+    ggml_build_forward_expand(graph_, node);
+    for (; checked_ < ggml_graph_n_nodes(graph_); checked_++) {
+        const ggml_tensor* added = ggml_graph_node(graph_, checked_);
+        if (device_->supports(added)) continue;
+        fail("UNSUPPORTED_TYPE", "the device ", device_->name(), " cannot compute ", ggml_op_desc(added), " of ",
+             added->src[0] ? ggml_type_name(added->src[0]->type) : "nothing", " to ", added->ne[0], " x ", added->ne[1],
+             " x ", added->ne[2], " x ", added->ne[3], " values");
+    }
+}
+
+void DeviceGraph::allocate_inputs() {
+    if (inputs_buffer_ || !ggml_get_first_tensor(inputs_.get())) return;
+    inputs_buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(inputs_.get(), device_->buffer_type()));
+    if (!inputs_buffer_) {
+        fail("OUT_OF_MEMORY", "no memory on the device ", device_->name(), " for the inputs of a graph, ",
+             ggml_backend_alloc_ctx_tensors_from_buft_size(inputs_.get(), device_->buffer_type()), " bytes");
+    }
+}
+
+size_t DeviceGraph::measure() {
+    check_headroom();
+    allocate_inputs();
+    const ggml_gallocr_ptr allocator(ggml_gallocr_new(device_->buffer_type()));
+    size_t size = 0;
+    ggml_gallocr_reserve_n_size(allocator.get(), graph_, nullptr, nullptr, &size);
+    return size;
+}
+
+void DeviceGraph::forget_places() {
+    for (ggml_tensor* tensor = ggml_get_first_tensor(context_.get()); tensor != nullptr;
+         tensor = ggml_get_next_tensor(context_.get(), tensor)) {
+        tensor->data = nullptr;
+        tensor->buffer = nullptr;
+    }
+}
+
+void DeviceGraph::compute(const CancelToken* token) {
+    const auto check = [&] {
+        if (token && token->cancelled()) fail("ABORTED", "the computation was cancelled");
+    };
+    check();
+    device_->compute(graph_);
+    check();
+}
+
+void DeviceMemory::place(DeviceGraph& graph) {
+    if (placed_ == graph.number_) return;
+    check_headroom();
+    placed_ = 0;
+    graph.allocate_inputs();
+    graph.forget_places();
+    if (!allocator_) allocator_.reset(ggml_gallocr_new(device_->buffer_type()));
+    // Another graph's plan may fit this one's sizes but not its order: planned anew always.
+    if (!ggml_gallocr_reserve(allocator_.get(), graph.graph_) ||
+        !ggml_gallocr_alloc_graph(allocator_.get(), graph.graph_)) {
+        allocator_.reset();
+        fail("OUT_OF_MEMORY", "no memory on the device ", device_->name(), " for a compute buffer of ",
+             graph.measure(), " bytes");
+    }
+    placed_ = graph.number_;
+}
+
+}  // namespace nd::backend

@@ -1,0 +1,32 @@
+// What differs by the device that an engine runs on.
+#include "native/engine/engine.h"
+
+namespace nd::engine {
+
+Machine Engine::machine(ops::Formats formats) const {
+    return device_ ? Machine(device_, store_->is_f32("")) : Machine(threads_, formats);
+}
+
+std::unique_ptr<Program> Engine::create_program(ops::Formats formats) const {
+    return std::make_unique<Program>(machine(formats));
+}
+
+weights::LoadOptions Engine::weight_options(const std::string& precision, const CancelToken& token) const {
+    weights::LoadOptions options;
+    options.precision = precision, options.threads = thread_count_, options.cancelled = token.flag();
+    if (device_) {
+        options.pack = false;
+        options.multiplies = [device = device_](ggml_type type) { return device->multiplies(type); };
+    }
+    return options;
+}
+
+bool Engine::computes_in_f32(const std::string& component) const {
+    return device_ ? store_->is_f32(component) : !store_->packs(component);
+}
+
+ggml_backend_buffer_type_t Engine::weight_buffers() const {
+    return device_ ? device_->buffer_type() : ggml_backend_cpu_buffer_type();
+}
+
+}  // namespace nd::engine

@@ -5,6 +5,7 @@ export const errorCodes = {
   ABORTED: 'the AbortSignal of the call was aborted',
   ADDON_NOT_FOUND: 'a native addon (our own, or sharp for pictures) is neither built nor shipped for this platform',
   COMPUTE_FAILED: 'the engine could not finish a computation',
+  DEVICE_UNAVAILABLE: 'a device is not in this build of the addon, not in this machine, or fails',
   DISPOSED: 'the model was disposed of before or during the call',
   ENGINE_CRASHED: 'the process of an isolated engine ended while it worked; the next call has a new one',
   FILE_INVALID: 'a file is damaged, truncated or not of the format that it claims',

@@ -10,7 +10,7 @@ export type { Translated } from './image/translation';
 export type { AdapterReport, AdapterSet, AdapterUse } from './model/adapters';
 export { ControlNet, type ControlNetOptions } from './model/control-net';
 export { type ConversionResult, type ConversionRule, type ConvertOptions, convertModel } from './model/convert';
-export { type Device, listDevices } from './model/devices';
+export { type CpuDevice, type Device, type DeviceName, listDevices } from './model/devices';
 export { estimateMemory, type MemoryEstimate, type MemoryOptions } from './model/estimate-memory';
 export { inspectModel } from './model/inspect';
 export { Lora, type LoraInfo } from './model/lora';

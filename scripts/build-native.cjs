@@ -1,9 +1,9 @@
 'use strict';
 // The one way to build the addon: for `npm run build:native`, for binding.gyp's action (node-gyp,
 // node-gyp-build's install fallback) and for the tests. Arguments: --tests builds the native tests as well, --bench the
-// kernels' benchmark, --vulkan,
-// --cuda and --metal add devices (docs/guides/devices.md), -DX=Y is CMake's own, --tree=NAME builds in build-cmake/NAME, beside the tree of every day. ND_STATIC_RUNTIME=1 makes an
-// addon for other machines than this one: with the C++ runtime in it, and for an older glibc.
+// kernels' benchmark, --vulkan, --cuda and --metal add devices, -DX=Y is CMake's own, --tree=NAME builds in
+// build-cmake/NAME, beside the tree of every day. ND_DEVICES=vulkan,cuda adds devices where no arguments can be given;
+// ND_STATIC_RUNTIME=1 makes an addon for other machines than this one: with the C++ runtime in it, and for an older glibc.
 const { spawnSync } = require('node:child_process');
 const { availableParallelism } = require('node:os');
 const path = require('node:path');
@@ -15,6 +15,11 @@ const out = path.join(root, 'build-cmake', tree ?? '');
 const targets = ['node_diffusion'];
 if (args.includes('--tests')) targets.push('nd_tests', ...(process.platform === 'linux' ? ['nd_memory_tests'] : []));
 if (args.includes('--bench')) targets.push('nd_bench_kernels');
+const known = ['vulkan', 'cuda', 'metal'];
+const devices = [
+  ...(process.env.ND_DEVICES ?? '').split(',').filter(Boolean),
+  ...known.filter((device) => args.includes(`--${device}`)),
+];
 
 function fail(sentence) {
   console.error(`node-diffusion: ${sentence}`);
@@ -25,6 +30,9 @@ function runs(command) {
   return spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
 }
 
+for (const device of devices) {
+  if (!known.includes(device)) fail(`ND_DEVICES: expected some of ${known.join(', ')}, got '${device}'`);
+}
 if (!runs('cmake')) {
   fail(
     'building the native addon needs CMake 3.19 or newer on the PATH (Debian: apt-get install cmake; macOS: brew install cmake; Windows: winget install Kitware.CMake).',
@@ -62,9 +70,7 @@ cmakeJs(
   'configure',
   `--CDND_STATIC_RUNTIME=${process.env.ND_STATIC_RUNTIME === '1' ? 'ON' : 'OFF'}`,
   `--CDND_TESTS=${targets.length > 1 ? 'ON' : 'OFF'}`,
-  ...['vulkan', 'cuda', 'metal'].map((device) => {
-    return `--CDND_${device.toUpperCase()}=${args.includes(`--${device}`) ? 'ON' : 'OFF'}`;
-  }),
+  ...known.map((device) => `--CDND_${device.toUpperCase()}=${devices.includes(device) ? 'ON' : 'OFF'}`),
   ...args.filter((a) => a.startsWith('-D')).map((a) => `--CD${a.slice(2)}`),
 );
 for (const target of targets) {

@@ -1,6 +1,6 @@
 /** Where something was measured. */
 import os from 'node:os';
-import { listDevices } from '../model/devices';
+import { cpuDevice } from '../model/devices';
 import { ggmlVersion } from '../model/machine';
 
 export interface Environment {
@@ -17,7 +17,7 @@ export interface Environment {
 }
 
 export function environmentHere(): Environment {
-  const [{ description, threads, memoryBytes, instructionSet }] = listDevices();
+  const { description, threads, memoryBytes, instructionSet } = cpuDevice();
   return {
     ...{ cpu: description, cores: threads, instructionSet, memoryBytes },
     ...{ system: `${os.type()} ${os.release()}`, arch: process.arch },

@@ -78,6 +78,10 @@ export interface NativeModelInfo {
   merges: string;
   /** The number format that most weights have, e.g. `f16`; only on loaded models. */
   precision?: string;
+  /** What it runs on: `cpu`, `cuda`, `metal` or `vulkan`; only on loaded models. */
+  device?: string;
+  /** Why it is on the CPU though another device was chosen; absent where it is not. */
+  deviceReason?: string;
   parameters: number;
   /** Bytes of the loaded weights, or of the tensors in the file. */
   weightBytes: number;
@@ -96,6 +100,8 @@ export interface NativeTextEncoderInfo {
 
 export interface NativeLoadOptions {
   precision: string;
+  /** `auto`, `cpu`, `cuda`, `metal` or `vulkan`; only load() reads it. */
+  device?: string;
   threads: number;
   /** Bytes of compute buffers; null: no limit, but pictures are decoded in tiles from 1 GiB on. */
   memoryBudgetBytes: number | null;
@@ -363,6 +369,20 @@ export interface NativeConversionResult {
   typeBytes: Record<string, number>;
 }
 
+/** A device beside the CPU. */
+export interface NativeDevice {
+  name: 'cuda' | 'metal' | 'vulkan';
+  /** The hardware's own name; empty where there is none. */
+  description: string;
+  /** Why it cannot be used; empty where it can. */
+  reason: string;
+  /** Whether it computes on the CPU after all. */
+  isSoftware: boolean;
+  /** 0 where they are not known. */
+  memoryBytes: number;
+  freeMemoryBytes: number;
+}
+
 export interface NativeAddon {
   readonly ggmlVersion: string;
   /** The instruction set of the CPU kernels in use: `scalar`, `avx2` or `avx512`. */
@@ -391,6 +411,8 @@ export interface NativeAddon {
     cancellation: NativeCancellation | null,
     onProgress: ((fraction: number) => void) | null,
   ): Promise<NativeConversionResult>;
+  /** In the order in which `auto` tries them; each that the build has is started and has to compute a product. */
+  listDevices(): Promise<NativeDevice[]>;
   /** `onProgress` hears 0..1 on the JavaScript thread. */
   load(
     path: string,

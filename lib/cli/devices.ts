@@ -4,18 +4,22 @@ import { listDevices } from '../model/devices';
 
 export const devicesHelp = `node-diffusion devices [--json]
 
-  Lists the devices and the instruction set of the CPU kernels.`;
+  Lists the devices, with the reason where one cannot be used, and the instruction set of the CPU kernels.`;
+
+const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 
 export async function devices(args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { json: { type: 'boolean', default: false } } });
-  const list = listDevices();
+  const list = await listDevices();
   if (values.json) {
     console.log(JSON.stringify({ devices: list }));
     return;
   }
-  for (const { name, description, threads, memoryBytes, instructionSet } of list) {
-    console.log(
-      `${name}  ${description}, ${threads} threads, ${(memoryBytes / 2 ** 30).toFixed(1)} GiB, ${instructionSet}`,
-    );
+  const [{ name, description, threads, memoryBytes, instructionSet }, ...others] = list;
+  console.log(`${name}  ${description}, ${threads} threads, ${gibibytes(memoryBytes)}, ${instructionSet}`);
+  for (const device of others) {
+    const found = device.description && `${device.description}, ${gibibytes(device.memoryBytes)}`;
+    const state = device.reason ? `not used: ${device.reason}` : device.kind === 'software' ? 'software' : '';
+    console.log(`${device.name}  ${[found, state].filter(Boolean).join(', ')}`);
   }
 }

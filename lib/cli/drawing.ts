@@ -23,6 +23,7 @@ export const drawingOptions = {
   'subseed-strength': { type: 'string' },
   rng: { type: 'string' },
   eta: { type: 'string' },
+  device: { type: 'string' },
   precision: { type: 'string' },
   threads: { type: 'string' },
   'memory-budget-mb': { type: 'string' },
@@ -53,6 +54,7 @@ export const drawingHelp = `\
       --subseed-strength X   how far it goes, 0 to 1
       --rng NAME             philox or torch
       --eta X                stochasticity of the samplers that have one
+      --device NAME          auto, cpu, cuda, metal or vulkan, as \`node-diffusion devices\` lists them (default auto)
       --precision NAME       auto, f32, f16, bf16, q8_0, q4_0, q4_k ...
       --threads N            compute threads
       --memory-budget-mb N   compute buffers; above it pictures are decoded in tiles

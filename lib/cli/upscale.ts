@@ -10,6 +10,7 @@ export const upscaleHelp = `node-diffusion upscale FILE --model PATH -o OUT.png 
 
   -o, --output FILE.png      where the picture goes (default out.png)
   -m, --model PATH           an upscaler of ESRGAN's kind, safetensors or .pth
+      --device NAME          auto, cpu, cuda, metal or vulkan, as \`node-diffusion devices\` lists them (default auto)
       --precision NAME       auto, f32, f16, bf16, q8_0 ...
       --threads N            compute threads
       --memory-budget-mb N   compute buffers; above it the picture is done in tiles
@@ -19,6 +20,7 @@ export const upscaleHelp = `node-diffusion upscale FILE --model PATH -o OUT.png 
 const options = {
   output: { type: 'string', short: 'o', default: 'out.png' },
   model: { type: 'string', short: 'm' },
+  device: { type: 'string' },
   precision: { type: 'string' },
   threads: { type: 'string' },
   'memory-budget-mb': { type: 'string' },

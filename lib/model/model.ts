@@ -23,6 +23,7 @@ import { DiffusionError } from '../errors';
 import { checkPath } from '../files';
 import { AdapterSet, type AdapterUse, nativeUse } from './adapters';
 import { callNative } from './cancellation';
+import { type DeviceName, deviceNames } from './devices';
 import type { Lora } from './lora';
 import { checkPredictionOptions, chosenPrediction, type PredictionOptions } from './prediction';
 
@@ -45,8 +46,12 @@ export type PlanesShape = readonly [n: number, channels: number, height: number,
 
 /** How a model is loaded. */
 export interface ModelOptions extends PredictionOptions {
-  /** Where it runs. Only the CPU so far: `auto` and `cpu` mean the same. Default `auto`. */
-  device?: 'auto' | 'cpu';
+  /**
+   * Where it runs. `auto` is a GPU where this build of the addon has one that passes its probe, else the CPU, as always in the default
+   * build. A device that cannot hold the weights is passed over for the CPU, which the process warning `ND_ON_THE_CPU` tells.
+   * `info.device` says what it came to. Default `auto`.
+   */
+  device?: DeviceName;
   /**
    * Number format of the weights of linear layers and convolutions in memory: `auto` keeps the file's, else `f32`, `f16`, `bf16` or
    * a ggml quantised type such as `q8_0`, `q5_1`, `q4_0`, `q4_k`. Activations are f32. Default `auto`.
@@ -101,7 +106,7 @@ export class Model {
   /**
    * Loads a model from a single file (safetensors, GGUF, PyTorch) or a diffusers folder.
    *
-   * @throws INVALID_ARGUMENT for a bad option; FILE_NOT_FOUND, FILE_INVALID, UNKNOWN_ARCHITECTURE, MISSING_TENSOR, TENSOR_SHAPE or
+   * @throws INVALID_ARGUMENT for a bad option; DEVICE_UNAVAILABLE for a device that cannot be used here; FILE_NOT_FOUND, FILE_INVALID, UNKNOWN_ARCHITECTURE, MISSING_TENSOR, TENSOR_SHAPE or
    * UNSUPPORTED_TYPE for a file that cannot be used; OUT_OF_MEMORY; ABORTED
    */
   static async load(path: string, options: ModelOptions & PartOptions = {}): Promise<Model> {
@@ -114,7 +119,7 @@ export class Model {
       isolate = false,
     } = options;
     if (typeof precision !== 'string') throw invalid('precision', 'a string', precision);
-    if (device !== 'auto' && device !== 'cpu') throw invalid('device', "'auto' or 'cpu'", device);
+    if (!deviceNames.includes(device)) throw invalid('device', `one of ${deviceNames.join(', ')}`, device);
     if (!Number.isInteger(threads) || threads < 1 || threads > 512)
       throw invalid('threads', 'an integer in 1..512', threads);
     if (memoryBudgetBytes !== null && !(Number.isSafeInteger(memoryBudgetBytes) && memoryBudgetBytes >= 0)) {
@@ -136,13 +141,17 @@ export class Model {
           thrown ??= { error };
         }
       };
-      const settings = { precision, threads, memoryBudgetBytes, only, scalingFactor };
+      const settings = { precision, threads, device, memoryBudgetBytes, only, scalingFactor };
       return addon.load(path, settings, cancellation, onProgress && report);
     };
     const native = await callNative(signal, load, addon);
     try {
       if (thrown) throw thrown.error;
       const { info } = native;
+      if (info.deviceReason) {
+        const code = 'ND_ON_THE_CPU';
+        process.emitWarning(`${path} runs on the CPU: ${info.deviceReason}`, { type: 'NodeDiffusionWarning', code });
+      }
       return new Model(native, { ...info, prediction: chosenPrediction(info.prediction, options) }, addon);
     } catch (error) {
       await native.dispose();

@@ -205,10 +205,11 @@ function isWhole({
 }
 
 /** What two models must have in common for one to go on where the other was left. */
-function fingerprint({ family, parameters, weightBytes, precision, prediction }: ModelInfo): string {
+function fingerprint({ family, parameters, weightBytes, precision, device, prediction }: ModelInfo): string {
   const { type, zeroTerminalSnr, flowShift } = prediction;
   const levels = `${zeroTerminalSnr ? ' to pure noise' : ''}${flowShift === undefined ? '' : ` shifted by ${flowShift}`}`;
-  return `${family}, ${parameters} parameters in ${weightBytes} bytes, ${precision}, predicting ${type}${levels}`;
+  const place = device === 'cpu' ? '' : ` on ${device}`;
+  return `${family}, ${parameters} parameters in ${weightBytes} bytes, ${precision}${place}, predicting ${type}${levels}`;
 }
 
 /** What cannot be saved: functions, and what has loaded networks in it. */

@@ -5,6 +5,7 @@
 #include "native/addon/adapter_wraps.h"
 #include "native/addon/addon_data.h"
 #include "native/addon/convert.h"
+#include "native/addon/devices.h"
 #include "native/addon/load.h"
 #include "native/addon/peaks.h"
 #include "native/addon/wraps.h"
@@ -35,6 +36,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports["convert"] = Napi::Function::New(env, guarded<convert>, "convert");
     exports["measure"] = Napi::Function::New(env, guarded<measure>, "measure");
     exports["measurePeaks"] = Napi::Function::New(env, guarded<measure_peaks>, "measurePeaks");
+    exports["listDevices"] = Napi::Function::New(env, guarded<list_devices>, "listDevices");
     exports["load"] = Napi::Function::New(env, guarded<load>, "load");
     exports["loadLora"] = Napi::Function::New(env, guarded<load_lora>, "loadLora");
     exports["readTensors"] = Napi::Function::New(env, guarded<read_tensors>, "readTensors");

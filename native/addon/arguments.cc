@@ -213,6 +213,8 @@ Napi::Object to_object(Napi::Env env, const engine::ModelInfo& info) {
     object["defaults"] = info.defaults;
     object["merges"] = info.merges;
     if (!info.precision.empty()) object["precision"] = info.precision;
+    if (!info.device.empty()) object["device"] = info.device;
+    if (!info.device_reason.empty()) object["deviceReason"] = info.device_reason;
     object["parameters"] = count(info.parameters);
     object["weightBytes"] = count(static_cast<int64_t>(info.weight_bytes));
     return object;

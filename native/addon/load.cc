@@ -35,6 +35,12 @@ engine::LoadOptions load_options(const Napi::Value& value) {
     return options;
 }
 
+// Of options that load_options() has checked.
+std::string device_name(const Napi::Value& value) {
+    const Napi::Value device = value.As<Napi::Object>().Get("device");
+    return device.IsUndefined() ? "cpu" : text(device, "device");
+}
+
 engine::MemoryRequest memory_request(const Napi::Value& value) {
     if (!value.IsObject()) throw make_error(value.Env(), "INVALID_ARGUMENT", "request: expected an object");
     const auto object = value.As<Napi::Object>();
@@ -89,8 +95,10 @@ Napi::Value load(const Napi::CallbackInfo& info) {
     using Loaded = std::shared_ptr<engine::Engine>;
     return run_job<Loaded>(
         info.Env(), worker, stop,
-        [path = text(info[0], "path"), options = load_options(info[1]), stop, progress]() -> Loaded {
-            return std::make_shared<engine::Engine>(path, options, *stop, [&](double fraction) {
+        [path = text(info[0], "path"), options = load_options(info[1]), device = device_name(info[1]), stop,
+         progress]() mutable -> Loaded {
+            options.device = backend::open_device(device);
+            return engine::open_engine(path, options, *stop, [&](double fraction) {
                 if (progress) progress->report(fraction);
             });
         },

@@ -1,5 +1,6 @@
 #include "native/backend/device.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <exception>
@@ -21,7 +22,7 @@ ggml_status run(ggml_backend_t backend, ggml_cgraph* graph) {
 
 }  // namespace
 
-std::shared_ptr<Device> Device::open(std::string name, ggml_backend_dev_t device) {
+std::shared_ptr<Device> Device::open(std::string name, ggml_backend_dev_t device, size_t most) {
     const char* description = ggml_backend_dev_description(device);
     check_headroom();
     ggml_backend_t backend = nullptr;
@@ -31,7 +32,7 @@ std::shared_ptr<Device> Device::open(std::string name, ggml_backend_dev_t device
         fail("DEVICE_UNAVAILABLE", description, " could not be started: ", error.what());
     }
     if (backend == nullptr) fail("DEVICE_UNAVAILABLE", description, " could not be started");
-    std::shared_ptr<Device> opened(new Device(std::move(name), backend));
+    std::shared_ptr<Device> opened(new Device(std::move(name), backend, most));
     try {
         opened->probe();
     } catch (const Error& error) {
@@ -67,6 +68,12 @@ void Device::probe() const {
         if (!(std::abs(got - expected) <= 0.01f * std::abs(expected) + 0.01f))
             fail("COMPUTE_FAILED", "a product came out as ", got, " in place of ", expected);
     }
+}
+
+size_t Device::free_memory() const {
+    size_t free = 0, total = 0;
+    ggml_backend_dev_memory(ggml_backend_get_device(backend_.get()), &free, &total);
+    return std::min(most_, total > 0 ? free : SIZE_MAX);
 }
 
 bool Device::multiplies(ggml_type type) const {

@@ -8,9 +8,9 @@ namespace nd::backend {
 
 namespace {
 
-constexpr size_t kMaxNodes = 65536;   // a word becomes up to a dozen; XL's UNet has some 2,500 words
-constexpr size_t kWordNodes = 64;     // that a word may add
-constexpr size_t kMaxInputs = 1024;   // XL's UNet has 140 of keys and values alone
+constexpr size_t kMaxNodes = 65536;    // a word becomes up to a dozen; XL's UNet has some 2,500 words
+constexpr size_t kWordNodes = 64;      // that a word may add
+constexpr size_t kMaxInputs = 1024;    // XL's UNet has 140 of keys and values alone
 std::atomic<uint64_t> next_number{1};  // a graph's address may come back, its number does not
 
 }  // namespace
@@ -100,8 +100,8 @@ void DeviceMemory::place(DeviceGraph& graph) {
     if (!ggml_gallocr_reserve(allocator_.get(), graph.graph_) ||
         !ggml_gallocr_alloc_graph(allocator_.get(), graph.graph_)) {
         allocator_.reset();
-        fail("OUT_OF_MEMORY", "no memory on the device ", device_->name(), " for a compute buffer of ",
-             graph.measure(), " bytes");
+        fail("OUT_OF_MEMORY", "no memory on the device ", device_->name(), " for a compute buffer of ", graph.measure(),
+             " bytes");
     }
     placed_ = graph.number_;
 }

@@ -1,5 +1,7 @@
 // The devices that this build has: one row a backend of ggml.
 #include <cstdint>
+#include <exception>
+#include <mutex>
 
 #include "native/backend/device.h"
 #include "native/error.h"
@@ -17,6 +19,9 @@
 namespace nd::backend {
 
 namespace {
+
+// ggml starts drivers at the first question, without a thought of other threads.
+std::mutex drivers;
 
 struct Row {
     const char* name;
@@ -45,12 +50,12 @@ constexpr Row kRows[] = {
 // The first of its devices. Throws DEVICE_UNAVAILABLE.
 ggml_backend_dev_t find(const Row& row) {
     if (row.registry == nullptr) {
-        fail("DEVICE_UNAVAILABLE", "device: this build of the addon has no ", row.name,
-             " (scripts/build-native.cjs --", row.name, " makes one that has)");
+        fail("DEVICE_UNAVAILABLE", "this build of the addon has no ", row.name, " (scripts/build-native.cjs --",
+             row.name, " makes one that has)");
     }
     const ggml_backend_reg_t registry = row.registry();
     if (registry == nullptr || ggml_backend_reg_dev_count(registry) == 0)
-        fail("DEVICE_UNAVAILABLE", "device: no ", row.name, " device or driver was found");
+        fail("DEVICE_UNAVAILABLE", "no ", row.name, " device or driver was found");
     return ggml_backend_reg_dev_get(registry, 0);
 }
 
@@ -63,7 +68,7 @@ bool is_software(ggml_backend_dev_t device) {
     return ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU;
 }
 
-DeviceInfo look(const Row& row, bool probes) {
+DeviceInfo look(const Row& row) {
     DeviceInfo info;
     info.name = row.name;
     try {
@@ -71,43 +76,59 @@ DeviceInfo look(const Row& row, bool probes) {
         info.description = ggml_backend_dev_description(device);
         info.is_software = is_software(device);
         ggml_backend_dev_memory(device, &info.free_memory, &info.memory);
-        if (probes) Device::open(row.name, device);
-    } catch (const Error& error) {
+        Device::open(row.name, device);
+    } catch (const std::exception& error) {  // Vulkan has its own
         info.reason = error.what();
     }
     return info;
 }
 
-}  // namespace
-
-std::vector<DeviceInfo> list_devices() {
-    std::vector<DeviceInfo> devices;
-    for (const Row& row : kRows) devices.push_back(look(row, true));
-    devices.push_back({.name = "cpu", .description = "", .reason = ""});
-    return devices;
-}
-
-std::shared_ptr<Device> open_device(const std::string& name) {
-    if (name == "cpu") return nullptr;
+// The first that computes faster than the CPU, or null.
+std::shared_ptr<Device> open_any() {
     for (const Row& row : kRows) {
-        if (name == row.name) return Device::open(name, find(row));
-    }
-    if (name != "auto") {
-        std::string names;
-        for (const DeviceInfo& device : list_devices()) names += device.reason.empty() ? ", " + device.name : "";
-        fail("INVALID_ARGUMENT", "device: expected auto, cpu, cuda, metal or vulkan, got '", name,
-             "'; those that work here: auto", names);
-    }
-    for (const Row& row : kRows) {
-        const DeviceInfo device = look(row, false);
-        if (!device.reason.empty() || device.is_software) continue;
+        if (row.registry == nullptr) continue;
         try {
-            return Device::open(row.name, find(row));
-        } catch (const Error&) {
+            ggml_backend_dev_t device = find(row);
+            if (!is_software(device)) return Device::open(row.name, device);
+        } catch (const std::exception&) {
             // Passed over, as list_devices() tells.
         }
     }
     return nullptr;
+}
+
+std::vector<DeviceInfo> look_at_all() {
+    std::vector<DeviceInfo> devices;
+    for (const Row& row : kRows) devices.push_back(look(row));
+    return devices;
+}
+
+std::shared_ptr<Device> open_named(const Row& row) {
+    try {
+        return Device::open(row.name, find(row));
+    } catch (const std::exception& error) {
+        std::string usable = "auto, cpu";
+        for (const DeviceInfo& device : look_at_all()) usable += device.reason.empty() ? ", " + device.name : "";
+        fail("DEVICE_UNAVAILABLE", "device: expected one that can be used here, of ", usable, ", but got ", row.name,
+             ": ", error.what());
+    }
+}
+
+}  // namespace
+
+std::vector<DeviceInfo> list_devices() {
+    const std::lock_guard lock(drivers);
+    return look_at_all();
+}
+
+std::shared_ptr<Device> open_device(const std::string& name) {
+    if (name == "cpu") return nullptr;
+    const std::lock_guard lock(drivers);
+    if (name == "auto") return open_any();
+    for (const Row& row : kRows) {
+        if (name == row.name) return open_named(row);
+    }
+    fail("INVALID_ARGUMENT", "device: expected auto, cpu, cuda, metal or vulkan, but got ", name);
 }
 
 }  // namespace nd::backend

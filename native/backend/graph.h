@@ -50,7 +50,9 @@ class Graph final : public Computation {
     void write_over(ggml_tensor* node, ggml_tensor* source) { replacements_.emplace_back(node, source); }
 
     size_t measure() override;
-    size_t input_bytes() const override { return inputs_buffer_ ? ggml_backend_buffer_get_size(inputs_buffer_.get()) : 0; }
+    size_t input_bytes() const override {
+        return inputs_buffer_ ? ggml_backend_buffer_get_size(inputs_buffer_.get()) : 0;
+    }
     // Gives the nodes their places in `memory`, which has at least measure() bytes and must outlive the graph; graphs
     // that do not run at the same time can share it. Throws OUT_OF_MEMORY.
     void place(ggml_backend_buffer_t memory);

@@ -81,6 +81,7 @@ Engine::Engine(const std::string& path, const LoadOptions& options, const Cancel
     if (options.measures_only) {
         store_->reserve(ggml_backend_cpu_buffer_type());
     } else {
+        check_room();
         store_->load(weight_buffers());
     }
     // The decoder's maps are too large for an exact stream.

@@ -127,6 +127,8 @@ class Engine {
            const std::function<void(double)>& on_progress);
 
     const ModelInfo& info() const { return info_; }
+    // Says why it is not on another device.
+    void explain_device(std::string reason) { info_.device_reason = std::move(reason); }
     // Plans the graphs of a request, whose sizes it checks, without their memory. Components that the file lacks need
     // nothing. Throws INVALID_ARGUMENT.
     MemoryUse measure(const MemoryRequest& request);
@@ -221,6 +223,8 @@ class Engine {
     // The same of a component that is changed so.
     std::unique_ptr<Program> create_program(ops::Formats formats, const AdapterSet* adapters, Component component);
 
+    // Throws OUT_OF_MEMORY where the device cannot hold the weights.
+    void check_room() const;
     // How weights are loaded for this engine's device.
     weights::LoadOptions weight_options(const std::string& precision, const CancelToken& token) const;
     ggml_backend_buffer_type_t weight_buffers() const;
@@ -248,5 +252,10 @@ class Engine {
     ops::Formats unet_formats_, upscaler_formats_;
     uint64_t next_context_id_ = 1;
 };
+
+// An engine on options.device, or on the CPU where the device cannot hold the weights, which info().device_reason
+// tells.
+std::shared_ptr<Engine> open_engine(const std::string& path, LoadOptions options, const CancelToken& token,
+                                    const std::function<void(double)>& on_progress);
 
 }  // namespace nd::engine

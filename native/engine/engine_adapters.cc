@@ -7,7 +7,7 @@ namespace nd::engine {
 std::shared_ptr<const AdapterSet> Engine::create_adapters(const std::vector<AdapterUse>& uses) {
     if (device_ && !uses.empty()) {
         fail("INVALID_ARGUMENT", "LoRAs: expected a model on the CPU, but this one is on the device ", device_->name(),
-             ": load it with device 'cpu', or merge the LoRA into a file");
+             ": load it with device 'cpu'");
     }
     return adapters_->bind(uses);
 }

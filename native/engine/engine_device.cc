@@ -1,5 +1,8 @@
 // What differs by the device that an engine runs on.
+#include <string_view>
+
 #include "native/engine/engine.h"
+#include "native/error.h"
 
 namespace nd::engine {
 
@@ -27,6 +30,30 @@ bool Engine::computes_in_f32(const std::string& component) const {
 
 ggml_backend_buffer_type_t Engine::weight_buffers() const {
     return device_ ? device_->buffer_type() : ggml_backend_cpu_buffer_type();
+}
+
+void Engine::check_room() const {
+    if (!device_) return;
+    const size_t wanted = store_->bytes(), free = device_->free_memory();
+    if (wanted > free) {
+        fail("OUT_OF_MEMORY", "the weights take ", wanted, " bytes, and the device ", device_->name(), " has ", free,
+             " bytes free");
+    }
+}
+
+std::shared_ptr<Engine> open_engine(const std::string& path, LoadOptions options, const CancelToken& token,
+                                    const std::function<void(double)>& on_progress) {
+    std::string reason;
+    try {
+        return std::make_shared<Engine>(path, options, token, on_progress);
+    } catch (const Error& error) {
+        if (!options.device || std::string_view(error.code()) != "OUT_OF_MEMORY") throw;
+        reason = error.what();
+    }
+    options.device = nullptr;
+    auto engine = std::make_shared<Engine>(path, options, token, on_progress);
+    engine->explain_device(reason);
+    return engine;
 }
 
 }  // namespace nd::engine

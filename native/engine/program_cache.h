@@ -81,7 +81,7 @@ class ProgramCache {
     size_t limit_;
     ggml_backend_buffer_ptr memory_;
     std::optional<backend::DeviceMemory> device_memory_;  // in its place
-    std::list<Entry> entries_;  // the last used first
+    std::list<Entry> entries_;                            // the last used first
 };
 
 }  // namespace nd::engine

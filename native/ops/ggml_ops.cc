@@ -170,7 +170,8 @@ Map GgmlOps::attention(const Map& q, const Map& k, const Map& v, const Attention
         ggml_tensor* rows = repeat_rows(context(), as_last(x), x.pixels(), times);
         return by_head(context(), rows, x.pixels(), heads, x.batch * times);
     };
-    ggml_tensor *queries = split(q, 1), *keys = split(k, spec.queries_per_key), *values = split(v, spec.queries_per_key);
+    ggml_tensor *queries = split(q, 1), *keys = split(k, spec.queries_per_key),
+                *values = split(v, spec.queries_per_key);
     constexpr int64_t kMostDimensions = 256;  // of a head; beyond it no device is fast without scores
     const bool small = q.pixels() * k.pixels() * heads * q.batch <= kMostScores;
     const bool scored = spec.causal || q.channels / heads > kMostDimensions || (exact_ && small);

@@ -123,7 +123,8 @@ ggml_tensor* WeightStore::declare(const std::string& name, Kind kind, const std:
     }
     // A convolution that comes in the other order than its kind's is transposed, row by row.
     const bool as_planes = kind == Kind::PlaneConvolution;
-    const bool turns = as_planes ? match->size() == 3 && (*match)[1] != 1 : kind == Kind::Convolution && match->size() == 4;
+    const bool turns =
+        as_planes ? match->size() == 3 && (*match)[1] != 1 : kind == Kind::Convolution && match->size() == 4;
     const int64_t inner = as_planes && turns ? (*match)[1] : shape.back();
     const int64_t taps = !turns ? 1 : as_planes ? (*match)[2] : shape[1];
     const bool packable = options_.pack && kind != Kind::Vector && kind != Kind::Table;
@@ -184,7 +185,8 @@ void WeightStore::load(ggml_backend_buffer_type_t type) {
         buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(context_->get(), type));
         if (!buffer_)
             fail("OUT_OF_MEMORY", "the weights need ", wanted, " bytes of ", ggml_backend_buft_name(type), " memory");
-        prefer_huge_pages(ggml_backend_buffer_get_base(buffer_.get()), ggml_backend_buffer_get_size(buffer_.get()));
+        if (ggml_backend_buffer_is_host(buffer_.get()))
+            prefer_huge_pages(ggml_backend_buffer_get_base(buffer_.get()), ggml_backend_buffer_get_size(buffer_.get()));
         ggml_backend_buffer_set_usage(buffer_.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
         try {
             fill();

@@ -127,8 +127,16 @@ t.test('inspect, devices, help, version', async (t) => {
   t.match(inspected, { family: 'custom', format: 'safetensors', ownVocabulary: true });
   t.match((await run(['inspect', model[1]])).stdout, /family +custom\n/);
   t.match(JSON.parse((await run(['devices', '--json'])).stdout), {
-    devices: [{ name: 'cpu', instructionSet: /scalar|avx2|avx512/ }],
+    devices: [
+      { name: 'cpu', instructionSet: /scalar|avx2|avx512/ },
+      { name: 'cuda' },
+      { name: 'metal' },
+      { name: 'vulkan' },
+    ],
   });
+  t.match((await run(['devices'])).stdout, /^cpu {2}.+, \d+ threads, .+\ncuda {2}.+\nmetal {2}.+\nvulkan {2}.+\n$/);
+  const wrong = await run(['a cat', ...model, '--device', 'tpu']);
+  t.match(wrong, { code: 2, stderr: /--device: expected one of auto, cpu, cuda, metal, vulkan, got 'tpu'/ });
   for (const args of [['--help'], ['txt2img', '--help'], ['inspect', '-h'], ['devices', '--help']]) {
     const { code, stdout } = await run(args);
     t.equal(code, 0);

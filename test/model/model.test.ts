@@ -89,7 +89,7 @@ t.test('options are checked', async (t) => {
     [{ threads: 0 }, /^threads: expected an integer in 1..512, got 0$/],
     [{ threads: Number.NaN }, /^threads: /],
     [{ memoryBudgetBytes: -1 }, /^memoryBudgetBytes: /],
-    [{ device: 'tpu' as 'cpu' }, /^device: expected 'auto' or 'cpu', got "tpu"$/],
+    [{ device: 'tpu' as 'cpu' }, /^device: expected one of auto, cpu, cuda, metal, vulkan, got "tpu"$/],
     [{ precision: 'q3' }, /q8_0.*got 'q3'/],
     [{ precision: 8 as unknown as string }, /^precision: expected a string, got 8$/],
     [{ onProgress: 1 as unknown as () => void }, /^onProgress: /],

@@ -1,12 +1,15 @@
-// The words in ggml's operations, on ggml's own CPU backend, against the same models on our kernels. What they compute
-// is checked against diffusers by way of those, in test/model/networks.test.ts, and on a GPU by scripts/check-device.cjs.
+// The words in ggml's operations against the same models on our kernels: on ggml's own CPU backend, or on the device
+// that ND_TEST_DEVICE names (scripts/check-device.cjs). What they compute is checked against diffusers by way of those.
 #include "native/backend/device.h"
 
 #include <ggml-cpu.h>
 
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <string>
+#include <utility>
 
 #include "native/engine/engine.h"
 #include "native/test/kernels/support.h"
@@ -18,16 +21,20 @@ using namespace nd::test;
 namespace {
 
 const CancelToken kGo;
-const std::string kNetworks = ND_FIXTURES;
+const std::string kNetworks = ND_FIXTURES, kFixtures = kNetworks + "/..";
+const char* const kNamed = std::getenv("ND_TEST_DEVICE");
+// A GPU may multiply f32 as halves.
+const double kMostInF32 = kNamed ? 5e-3 : 1e-5;
 
-std::shared_ptr<nd::backend::Device> ggml_cpu() {
-    return nd::backend::Device::open("ggml", ggml_backend_reg_dev_get(ggml_backend_cpu_reg(), 0));
+std::shared_ptr<nd::backend::Device> device(size_t most = SIZE_MAX) {
+    if (kNamed) return nd::backend::open_device(kNamed);
+    return nd::backend::Device::open("ggml", ggml_backend_reg_dev_get(ggml_backend_cpu_reg(), 0), most);
 }
 
 std::unique_ptr<Engine> load(const std::string& path, const std::string& precision, bool on_device) {
     LoadOptions options;
     options.precision = precision, options.threads = 2;
-    if (on_device) options.device = ggml_cpu();
+    if (on_device) options.device = device();
     return std::make_unique<Engine>(path, options, kGo, nullptr);
 }
 
@@ -37,70 +44,161 @@ std::vector<float> wave(int64_t size) {
     return values;
 }
 
-using Run = std::function<std::vector<float>(Engine&)>;
-
-// The relative L2 difference of what an engine on the device and one on our kernels compute.
-double difference(const std::string& path, const std::string& precision, const Run& run) {
-    const auto got = run(*load(path, precision, true)), wanted = run(*load(path, "f32", false));
-    if (got.size() != wanted.size() || wanted.empty()) return INFINITY;
-    return relative_error(got.data(), wanted.data(), static_cast<int64_t>(wanted.size()));
+std::string code_of(const std::function<void()>& call) {
+    try {
+        call();
+    } catch (const nd::Error& error) {
+        return error.code();
+    }
+    return "none";
 }
 
-void append(std::vector<float>& to, const std::vector<float>& values) {
-    to.insert(to.end(), values.begin(), values.end());
+struct Output {
+    std::string network;
+    std::vector<float> values;
+};
+using Outputs = std::vector<Output>;
+using Run = std::function<Outputs(Engine&)>;
+
+// Holds what an engine on the device computes to what one on our kernels does, in f32, by the relative L2 difference.
+void compare(const std::string& path, const std::string& precision, double most, const Run& run) {
+    const Outputs got = run(*load(path, precision, true)), wanted = run(*load(path, "f32", false));
+    CHECK(got.size() == wanted.size() && !got.empty(), path);
+    for (size_t i = 0; i < got.size() && i < wanted.size(); i++) {
+        const auto& [network, values] = wanted[i];
+        const bool fits = got[i].values.size() == values.size() && !values.empty();
+        const double error =
+            fits ? relative_error(got[i].values.data(), values.data(), static_cast<int64_t>(values.size())) : INFINITY;
+        CHECK(error < most, path, ", ", precision, ", ", network, ": ", error);
+        if (kNamed)
+            std::printf("# %s, %s, %s: %.1e\n", path.substr(kNetworks.size() + 1).c_str(), precision.c_str(),
+                        network.c_str(), error);
+    }
 }
 
-// All networks of a model, of which only those that take text have an addition.
-std::vector<float> run_all(Engine& engine) {
-    const auto& info = engine.info();
-    std::vector<float> all;
+std::shared_ptr<Context> context_of(Engine& engine, int64_t rows) {
+    const auto& config = *engine.info().unet;
     std::optional<Addition> addition;
-    if (info.text) append(all, engine.encode_text(std::vector<int32_t>(2 * 77, 1), 2, 0, 1, kGo).embeddings);
-    if (info.text2) {
-        const auto encoded = engine.encode_text(std::vector<int32_t>(2 * 77, 1), 2, 0, 2, kGo);
-        append(all, encoded.embeddings);
-        append(all, encoded.pooled);
-    }
-    const auto& config = *info.unet;
     if (config.has_addition()) {
-        addition = Addition{wave(2 * config.addition.pooled_width),
-                            std::vector<float>(static_cast<size_t>(2 * config.addition.size_numbers), 64.0f)};
+        const auto numbers = static_cast<size_t>(rows * config.addition.size_numbers);
+        addition = Addition{wave(rows * config.addition.pooled_width), std::vector<float>(numbers, 64.0f)};
     }
-    const auto context =
-        engine.create_context(wave(2 * 77 * config.context_width), 2, addition ? &*addition : nullptr, kGo);
-    for (const Shape shape : {Shape{1, config.in_channels, 8, 8}, Shape{3, config.in_channels, 9, 13},
-                              Shape{1, config.in_channels, 8, 8}}) {
-        append(all, engine.predict_noise(wave(shape.size()), shape, 500, *context, {}, kGo));
+    return engine.create_context(wave(rows * 77 * config.context_width), rows, addition ? &*addition : nullptr, kGo);
+}
+
+Outputs run_vae(Engine& engine) {
+    const auto& space = *engine.info().latent_space();
+    const int64_t c = space.latent_channels, f = space.downscale;
+    return {{"decoder", engine.decode(wave(c * 15), {1, c, 3, 5}, kGo).values},
+            {"encoder", engine.encode(wave(3 * 16 * f * f), {1, 3, 4 * f, 4 * f}, kGo).values}};
+}
+
+// All networks of a model, of which the shapes of the UNet's calls change and come back.
+Outputs run_all(Engine& engine) {
+    const auto& info = engine.info();
+    Outputs all;
+    if (info.text) all.push_back({"text", engine.encode_text(std::vector<int32_t>(154, 1), 2, 0, 1, kGo).embeddings});
+    if (info.text2) {
+        const auto encoded = engine.encode_text(std::vector<int32_t>(154, 1), 2, 0, 2, kGo);
+        all.push_back({"second text", encoded.embeddings});
+        all.push_back({"pooled", encoded.pooled});
     }
-    const int64_t c = info.vae->latent_channels, f = info.vae->downscale();
-    append(all, engine.decode(wave(c * 15), {1, c, 3, 5}, kGo).values);
-    append(all, engine.encode(wave(3 * 16 * f * f), {1, 3, 4 * f, 4 * f}, kGo).values);
+    const auto context = context_of(engine, 2);
+    const int64_t channels = info.unet->in_channels;
+    for (const Shape shape : {Shape{1, channels, 8, 8}, Shape{3, channels, 9, 13}, Shape{1, channels, 8, 8}})
+        all.push_back({"unet", engine.predict_noise(wave(shape.size()), shape, 500, *context, {}, kGo)});
+    for (auto& output : run_vae(engine)) all.push_back(std::move(output));
     return all;
 }
 
 }  // namespace
 
 TEST("device: every network in f32 computes what our kernels do") {
-    for (const char* name : {"sd1.safetensors", "sd2.safetensors", "wide", "deep.safetensors", "linear",
-                             "quant.gguf", "sdxl.safetensors"}) {
-        const double error = difference(kNetworks + "/" + name, "f32", run_all);
-        CHECK(error < 1e-5, name, ": ", error);
+    for (const char* name : {"sd1.safetensors", "sd2.safetensors", "wide", "deep.safetensors", "linear", "quant.gguf",
+                             "sdxl.safetensors"}) {
+        compare(kNetworks + "/" + name, "f32", kMostInF32, run_all);
     }
 }
 
 TEST("device: and close to it in other precisions") {
-    for (const auto& [precision, most] : {std::pair{"f16", 5e-3}, std::pair{"bf16", 3e-2}, std::pair{"q8_0", 3e-2}}) {
-        for (const char* name : {"sd1.safetensors", "wide"}) {
-            const double error = difference(kNetworks + "/" + name, precision, run_all);
-            CHECK(error > 0 && error < most, name, " ", precision, ": ", error);
-        }
+    for (const auto& [precision, most] : {std::pair{"f16", 1e-2}, std::pair{"bf16", 3e-2}, std::pair{"q8_0", 3e-2}}) {
+        for (const char* name : {"sd1.safetensors", "wide"}) compare(kNetworks + "/" + name, precision, most, run_all);
     }
 }
 
-TEST("device: an unconditional UNet") {
-    const double error = difference(kNetworks + "/ddpm.safetensors", "f32", [](Engine& engine) {
+TEST("device: an unconditional UNet, a refiner, a distilled UNet") {
+    compare(kNetworks + "/ddpm.safetensors", "f32", kMostInF32, [](Engine& engine) -> Outputs {
         const Shape pixels{2, 3, 16, 8};
-        return engine.predict_noise(wave(pixels.size()), pixels, 5, kNoContext, {}, kGo);
+        return {{"unet", engine.predict_noise(wave(pixels.size()), pixels, 5, kNoContext, {}, kGo)}};
     });
-    CHECK(error < 1e-5, error);
+    for (const auto& [name, guidance] :
+         {std::pair{"refiner", std::optional<double>()}, std::pair{"lcm", std::optional(7.5)}}) {
+        compare(kNetworks + "/" + name + ".safetensors", "f32", kMostInF32, [&](Engine& engine) -> Outputs {
+            const Shape shape{1, engine.info().unet->in_channels, 8, 8};
+            PredictOptions options;
+            options.guidance = guidance;
+            return {
+                {"unet", engine.predict_noise(wave(shape.size()), shape, 500, *context_of(engine, 2), options, kGo)}};
+        });
+    }
+}
+
+TEST("device: a ControlNet's residuals, and a UNet that takes them") {
+    const auto residuals_of = [](Engine& engine) {
+        const int64_t channels = engine.info().unet->in_channels;
+        const int64_t side = 8 * engine.info().control->downscale();
+        const auto context = context_of(engine, 2);
+        const auto hint = engine.embed_hint(wave(3 * side * side), {1, 3, side, side}, kGo);
+        const std::vector<float> strengths(2 * engine.info().control->map_channels.size(), 0.5f);
+        return engine.control_residuals(wave(channels * 64), {1, channels, 8, 8}, 500, *context, *hint, strengths, kGo);
+    };
+    compare(kFixtures + "/control/edges.safetensors", "f32", kMostInF32, [&](Engine& engine) {
+        Outputs maps;
+        for (const auto& [map, values] : residuals_of(engine)->maps) maps.push_back({"map", values});
+        return maps;
+    });
+    const auto residuals = residuals_of(*load(kFixtures + "/control/edges.safetensors", "f32", false));
+    compare(kNetworks + "/sd1.safetensors", "f32", kMostInF32, [&](Engine& engine) -> Outputs {
+        PredictOptions options;
+        options.residuals = {residuals};
+        return {{"unet", engine.predict_noise(wave(4 * 64), {1, 4, 8, 8}, 500, *context_of(engine, 2), options, kGo)}};
+    });
+}
+
+TEST("device: a tiny VAE, upscalers") {
+    compare(kFixtures + "/taesd/taesd.safetensors", "f32", kMostInF32, run_vae);
+    for (const char* name : {"x2", "x4"}) {
+        compare(kFixtures + "/upscalers/" + name + ".safetensors", "f32", kMostInF32, [](Engine& engine) -> Outputs {
+            return {{"upscaler", engine.upscale(wave(3 * 12 * 10), {1, 3, 12, 10}, kGo, nullptr)}};
+        });
+    }
+}
+
+TEST("device: weights that it cannot hold stay on the CPU, and the model says so") {
+    if (kNamed) return;
+    LoadOptions options;
+    options.precision = "f32";
+    options.device = device(1000);
+    const auto engine = open_engine(kNetworks + "/sd1.safetensors", options, kGo, nullptr);
+    CHECK(engine->info().device == "cpu", engine->info().device);
+    const std::string reason = engine->info().device_reason;
+    CHECK(reason.find("device ggml has 1000 bytes free") != std::string::npos, reason);
+    options.device = device();
+    const auto held = open_engine(kNetworks + "/sd1.safetensors", options, kGo, nullptr);
+    CHECK(held->info().device == "ggml" && held->info().device_reason.empty(), held->info().device_reason);
+}
+
+TEST("device: LoRAs are refused there") {
+    const auto engine = load(kNetworks + "/sd1.safetensors", "f32", true);
+    CHECK(engine->create_adapters({})->reports().empty());
+    CHECK(code_of([&] { engine->create_adapters(std::vector<AdapterUse>(1)); }) == "INVALID_ARGUMENT");
+}
+
+TEST("device: names that are none, and devices that this build lacks") {
+    CHECK(nd::backend::open_device("cpu") == nullptr);
+    CHECK(code_of([] { nd::backend::open_device("tpu"); }) == "INVALID_ARGUMENT");
+    for (const auto& found : nd::backend::list_devices()) {
+        const std::string code = code_of([&] { nd::backend::open_device(found.name); });
+        CHECK(code == (found.reason.empty() ? "none" : "DEVICE_UNAVAILABLE"), found.name, ": ", code);
+    }
 }

@@ -149,8 +149,10 @@ export class Model {
       if (thrown) throw thrown.error;
       const { info } = native;
       if (info.deviceReason) {
-        const code = 'ND_ON_THE_CPU';
-        process.emitWarning(`${path} runs on the CPU: ${info.deviceReason}`, { type: 'NodeDiffusionWarning', code });
+        process.emitWarning(`${path} runs on the CPU: ${info.deviceReason}`, {
+          type: 'NodeDiffusionWarning',
+          code: 'ND_ON_THE_CPU',
+        });
       }
       return new Model(native, { ...info, prediction: chosenPrediction(info.prediction, options) }, addon);
     } catch (error) {

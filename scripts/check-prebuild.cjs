@@ -1,12 +1,13 @@
 'use strict';
 // Says what an addon for Linux asks of the system, and fails if that is more than the oldest system that Node 20 runs on has: glibc 2.28 and the
 // libraries that Node itself needs. Reads the ELF file itself, so that it needs no binutils and takes any architecture.
-//   node scripts/check-prebuild.cjs FILE.node
+//   node scripts/check-prebuild.cjs FILE.node [cuda | vulkan]    with the libraries of that device as well
 const fs = require('node:fs');
 
 const NEWEST_GLIBC = [2, 28];
 // ld-linux: thread-local storage. All of these are needed by Node's own binary.
 const LIBRARIES = /^(libc|libm|libpthread|libdl|libgcc_s|ld-linux-[a-z0-9-]+)\.so\.\d+$/;
+const DEVICE_LIBRARIES = { cuda: /^lib(cudart|cublas|cublasLt)\.so\.\d+$/, vulkan: /^libvulkan\.so\.1$/ };
 const STRTAB = 3;
 const DYNAMIC = 6;
 const VERNEED = 0x6ffffffe;
@@ -59,18 +60,19 @@ function readNeeds(bytes) {
 }
 
 /** What of a file's needs an old system lacks. */
-function findExcess({ libraries, versions }) {
+function findExcess({ libraries, versions }, device) {
+  const isThere = (library) => LIBRARIES.test(library) || DEVICE_LIBRARIES[device]?.test(library);
   const tooNew = versions.filter((version) => {
     const [, major, minor] = /^GLIBC_(\d+)\.(\d+)/.exec(version) ?? [];
     if (major === undefined) return !version.startsWith('GCC_');
     return Number(major) > NEWEST_GLIBC[0] || Number(minor) > NEWEST_GLIBC[1];
   });
-  return [...libraries.filter((library) => !LIBRARIES.test(library)), ...tooNew];
+  return [...libraries.filter((library) => !isThere(library)), ...tooNew];
 }
 
-function main([file]) {
+function main([file, device]) {
   const needs = readNeeds(fs.readFileSync(file));
-  const excess = findExcess(needs);
+  const excess = findExcess(needs, device);
   console.log(`needs ${needs.libraries.join(', ')}; symbols of ${needs.versions.join(', ')}`);
   if (excess.length > 0) {
     console.error(

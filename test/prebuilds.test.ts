@@ -7,7 +7,7 @@ const root = path.resolve(__dirname, '..');
 type Needs = { libraries: string[]; versions: string[] };
 const { readNeeds, findExcess } = require('../scripts/check-prebuild.cjs') as {
   readNeeds(bytes: Buffer): Needs;
-  findExcess(needs: Needs): string[];
+  findExcess(needs: Needs, device?: 'cuda' | 'vulkan'): string[];
 };
 
 t.test('what an addon needs is read from its file', { skip: process.platform !== 'linux' }, async (t) => {
@@ -32,6 +32,13 @@ t.test('what is newer than glibc 2.28, or not Node’s own, is too much', async 
     'libstdc++.so.6',
     'GLIBCXX_3.4',
   ]);
+});
+
+t.test('a device brings libraries of its own', async (t) => {
+  const needs = { libraries: ['libc.so.6', 'libvulkan.so.1'], versions: ['GLIBC_2.28'] };
+  t.strictSame(findExcess(needs, 'vulkan'), []);
+  t.strictSame(findExcess(needs), ['libvulkan.so.1']);
+  t.strictSame(findExcess(needs, 'cuda'), ['libvulkan.so.1']);
 });
 
 t.test('workflows run scripts that exist', async (t) => {

@@ -60,6 +60,7 @@ LoraFile::LoraFile(const std::string& path) : path_(path), id_(next_id++) {
              ": expected F32, F16 or BF16");
     }
     take(contents.tensors);
+    file.file->check_whole();
     if (layers_.empty()) {
         const std::string example = unknown_.empty() ? "" : ", e.g. " + printable(unknown_.front());
         fail("UNKNOWN_ARCHITECTURE", path, ": expected a LoRA (tensors such as lora_unet_....lora_down.weight), got ",
@@ -68,7 +69,7 @@ LoraFile::LoraFile(const std::string& path) : path_(path), id_(next_id++) {
     set_scales();
 }
 
-// Copied: a file that is cut off later while it is mapped would take the process down.
+// Copied: the file may be cut short or written over later.
 void LoraFile::take(const TensorMap& tensors) {
     size_t total = 0, at = 0;
     for (const auto& [name, tensor] : tensors) total += tensor.size;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "native/error.h"
+#include "native/weights/mapping_guard.h"
 
 #ifdef _WIN32
 #ifndef NOMINMAX
@@ -121,10 +122,13 @@ MappedFile::MappedFile(const std::string& path) : path_(path) {
     data_ = static_cast<const std::byte*>(data);
     size_ = size;
     mapped_ = true;
+    guard_ = guard_mapping(data, size);
 }
 
 void MappedFile::unmap() noexcept {
-    if (mapped_) ::munmap(const_cast<std::byte*>(data_), size_);
+    if (!mapped_) return;
+    unguard_mapping(guard_);
+    ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
 void MappedFile::release() const {
@@ -142,7 +146,8 @@ MappedFile::MappedFile(MappedFile&& other) noexcept
     : path_(std::move(other.path_)),
       data_(std::exchange(other.data_, nullptr)),
       size_(std::exchange(other.size_, 0)),
-      mapped_(std::exchange(other.mapped_, false)) {}
+      mapped_(std::exchange(other.mapped_, false)),
+      guard_(std::exchange(other.guard_, -1)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
     if (this != &other) {
@@ -151,12 +156,18 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
         data_ = std::exchange(other.data_, nullptr);
         size_ = std::exchange(other.size_, 0);
         mapped_ = std::exchange(other.mapped_, false);
+        guard_ = std::exchange(other.guard_, -1);
     }
     return *this;
 }
 
 MappedFile::~MappedFile() {
     unmap();
+}
+
+void MappedFile::check_whole() const {
+    if (lost_pages(guard_))
+        fail("FILE_INVALID", path_, ": the file was cut short, or its disk failed, while it was read");
 }
 
 }  // namespace nd::weights

@@ -24,6 +24,10 @@ class MappedFile {
     const std::string& path() const { return path_; }
     std::span<const std::byte> bytes() const { return {data_, size_}; }
 
+    // Throws FILE_INVALID where bytes that were read are not the file's: it was cut short meanwhile, or its disk
+    // failed.
+    void check_whole() const;
+
     // Tells the kernel that the pages are not needed for now: it drops them and reads them again when they are touched.
     void release() const;
 
@@ -34,6 +38,7 @@ class MappedFile {
     const std::byte* data_ = nullptr;
     size_t size_ = 0;
     bool mapped_ = false;  // false: somebody else's memory
+    int guard_ = -1;       // of the mapping: see mapping_guard.h
 };
 
 }  // namespace nd::weights

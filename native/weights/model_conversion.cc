@@ -70,6 +70,8 @@ class Conversion {
             write(kZeros, (header.alignment - result_.bytes % header.alignment) % header.alignment);
         });
         check_cancelled();
+        model_->check_whole();
+        if (vae_) vae_->check_whole();
         file.commit();
         if (options_.on_progress) options_.on_progress(1.0);
         result_.format = format_;

@@ -52,6 +52,7 @@ ModelFile ModelFile::guarded(const std::string& path, const Read& read) {
     } catch (const std::exception& error) {
         fail("FILE_INVALID", path, ": ", printable(error.what()));
     }
+    model.check_whole();
     model.check_components();
     return model;
 }
@@ -151,6 +152,10 @@ std::string ModelFile::fingerprint() const {
                 std::to_string(time.time_since_epoch().count()) + '\n';
     }
     return text;
+}
+
+void ModelFile::check_whole() const {
+    for (const auto& file : files_) file->check_whole();
 }
 
 void ModelFile::release_pages() const {

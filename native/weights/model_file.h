@@ -59,6 +59,9 @@ class ModelFile {
     // Names, sizes and times of the files: another text where one of them has been written since.
     std::string fingerprint() const;
 
+    // Throws FILE_INVALID where bytes that were read are not the files': see MappedFile.
+    void check_whole() const;
+
     // Tells the kernel that the mapped pages are no longer needed: they can be dropped and read again.
     void release_pages() const;
 

@@ -23,6 +23,7 @@ SmallTensors read_small_tensors(const std::string& path) {
         if (total > kMostValues) fail("FILE_INVALID", path, ": expected at most ", kMostValues, " values");
         result.tensors[name] = {tensor.shape, read_values(tensor)};
     }
+    file.file->check_whole();
     return result;
 }
 

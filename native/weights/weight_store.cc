@@ -194,6 +194,7 @@ void WeightStore::load(ggml_backend_buffer_type_t type) {
             fail("OUT_OF_MEMORY", "no memory to convert the weights, of which there are ", bytes(), " bytes");
         }
     }
+    file_.check_whole();
     file_.release_pages();
     if (options_.on_progress) options_.on_progress(1.0);
 }
@@ -345,6 +346,7 @@ void WeightStore::refill(const ModelFile& file, const std::string& name, const C
         fill_chunk(entry, chunks[job], change, device, buffers);
     };
     Workers(chunks.size(), options_.threads).run(work, [] {});
+    file.check_whole();
 }
 
 std::vector<std::string> WeightStore::names() const {

@@ -19,9 +19,12 @@ t.test(
   async (t) => {
     const log = path.join(t.testdir(), 'calls');
     const models = ['avatar.safetensors', 'ddpm.safetensors'].map((name) => networkPath(name));
+    const [control, upscaler] = ['control/edges', 'upscalers/x2'].map((name) =>
+      path.resolve(__dirname, '..', 'fixtures', `${name}.safetensors`),
+    );
     const { status, signal, stdout, stderr } = spawnSync(
       process.execPath,
-      [program, String(calls), String(seed), log, ...models, adapterPath('plain.safetensors')],
+      [program, String(calls), String(seed), log, ...models, adapterPath('plain.safetensors'), control, upscaler],
       { encoding: 'utf8' },
     );
     const last = readFileSync(log, 'utf8').split('\n').slice(-40).join('\n');

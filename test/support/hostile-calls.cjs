@@ -1,6 +1,6 @@
 'use strict';
 // A program that makes every native call with anything at all and has to live. argv: calls, seed, a file that hears each call before it
-// is made, a model with text and one without, a LoRA for the first. Every call must end with a value, a TypeError of the engine's own (wrong `this`), an Error
+// is made, a model with text and one without, a LoRA and a ControlNet for the first, an upscaler. Every call must end with a value, a TypeError of the engine's own (wrong `this`), an Error
 // with a code of ours, or what a getter of the caller threw. Prints what came of the calls as JSON; exits with 1 at anything else.
 const fs = require('node:fs');
 const path = require('node:path');
@@ -8,7 +8,7 @@ const fc = require('fast-check');
 const { anything, thrown } = require('./hostile-values.cjs');
 
 const [calls, seed] = process.argv.slice(2, 4).map(Number);
-const [log, withText, withoutText, loraFile] = process.argv.slice(4);
+const [log, withText, withoutText, loraFile, controlFile, upscalerFile] = process.argv.slice(4);
 const addon = require('node-gyp-build')(path.resolve(__dirname, '..', '..'));
 const { errorCodes } = require('../../dist/errors');
 const options = { precision: 'auto', threads: 2, memoryBudgetBytes: null };
@@ -18,13 +18,17 @@ const outcomes = {};
 // The handles that calls are made with. Old ones leave, disposed of or not.
 const world = {
   addon,
-  handles: { model: [], context: [], cancellation: [], lora: [], adapters: [] },
+  handles: {
+    ...{ model: [], context: [], cancellation: [], lora: [], adapters: [] },
+    // A ControlNet's model and contexts, what it makes, and an upscaler's model.
+    ...{ control: [], controlContext: [], hint: [], residuals: [], upscaler: [] },
+  },
   next: 0,
   keep(kind, handle) {
     const list = world.handles[kind];
     if (list.length < 6) return list.push(handle);
     const [old] = list.splice(world.next++ % 6, 1, handle);
-    if (kind === 'model' && world.next % 2) old.dispose().catch(() => {});
+    if (typeof old.predictNoise === 'function' && world.next % 2) old.dispose().catch(() => {});
   },
   pick(kind, index) {
     const list = world.handles[kind];
@@ -37,6 +41,8 @@ const world = {
     if (world.next % 7 === 0) world.pick('context', world.next)?.dispose();
     if (world.next % 11 === 0) world.pick('lora', world.next)?.dispose();
     if (world.next % 13 === 0) world.pick('adapters', world.next)?.dispose();
+    if (world.next % 17 === 0) world.pick('hint', world.next)?.dispose();
+    if (world.next % 19 === 0) world.pick('residuals', world.next)?.dispose();
   },
   construct: (Type) => attempt(() => new Type()),
   // Gives a real handle the prototype of another class for as long as the call reads its arguments.
@@ -67,6 +73,9 @@ function judge(error) {
 
 const floats = (length) => new Float32Array(length).map((_, i) => Math.sin(i));
 
+const memory = { width: 64, height: 64, batchSize: 1, rows: 1, windows: 1, encodesPictures: true };
+const disposables = ['context', 'lora', 'adapters', 'hint', 'residuals', 'controlContext'];
+
 const predictions = [null, {}, { perturbed: { kind: 'skip', blocks: ['mid'] } }, { guidance: 2 }];
 
 // Good arguments of every function, of which some are then replaced.
@@ -78,6 +87,8 @@ function goodCall(name, index) {
   const rows = 1 + (index % 2);
   const channels = info.unet?.inChannels ?? 4;
   const latents = [floats(channels * side * side), [1, channels, side, side]];
+  const net = world.pick('control', index);
+  const residuals = index % 4 ? [] : [world.pick('residuals', index)].flatMap((one) => one ?? []);
   const cancellation = index % 3 ? null : new addon.Cancellation();
   if (cancellation) world.keep('cancellation', cancellation);
   const context = info.unet?.contextWidth ? world.pick('context', index) : null;
@@ -89,7 +100,10 @@ function goodCall(name, index) {
     info: () => [model, []],
     encodeText: () => [model, [ids, rows, 0, 1, cancellation, adapters, vectors]],
     createContext: () => [model, [floats(77 * text * rows), rows, null, cancellation, adapters]],
-    predictNoise: () => [model, [...latents, 500, context, predictions[index % 4], cancellation]],
+    predictNoise: () => {
+      const prediction = residuals.length > 0 ? { residuals } : predictions[index % 4];
+      return [model, [...latents, 500, context, prediction, cancellation]];
+    },
     decode: () => [model, [...latents, cancellation]],
     encode: () => [model, [floats(3 * 32 * 32), [1, 3, 32, 32], cancellation]],
     stats: () => [model, []],
@@ -97,12 +111,24 @@ function goodCall(name, index) {
     readTensors: () => [addon, [loraFile]],
     createAdapters: () => [model, [index % 5 ? [use] : [use, use]]],
     reports: () => [world.pick('adapters', index), []],
-    dispose: () => [index % 5 ? world.pick(['context', 'lora', 'adapters'][index % 3], index) : model, []],
+    embedHint: () => [net, [floats(3 * 32 * 32), [1, 3, 32, 32], cancellation]],
+    controlResiduals: () => {
+      const strengths = floats(rows * (attempt(() => net.info.controlNet.maps) ?? 1));
+      const place = [floats(4 * 64), [1, 4, 8, 8], 500, world.pick('controlContext', index)];
+      return [net, [...place, world.pick('hint', index), strengths, cancellation]];
+    },
+    upscale: () => [world.pick('upscaler', index), [floats(3 * 64), [1, 3, 8, 8], cancellation, () => {}]],
+    dispose: () => [index % 5 ? world.pick(disposables[index % disposables.length], index) : model, []],
     rows: () => [world.pick('context', index), []],
     cancel: () => [world.pick('cancellation', index), []],
     inspect: () => [addon, [withText]],
     measurePeaks: () => [addon, [rows, 0, cancellation]],
-    load: () => [addon, [index % 2 ? withText : withoutText, options, cancellation, () => {}]],
+    measure: () => [addon, [withText, options, { ...memory, rows }]],
+    load: () => {
+      const file = [withoutText, withText, controlFile, upscalerFile][index % 4];
+      const vae = index % 8 === 1 ? { only: 'vae', scalingFactor: 0.2 } : {};
+      return [addon, [file, { ...options, ...vae }, cancellation, () => {}]];
+    },
     constructor: () => [undefined, []],
   };
   return good[name]();
@@ -122,13 +148,13 @@ function find(name, self, index) {
 }
 
 const names =
-  'info encodeText createContext predictNoise decode encode createAdapters loadLora reports readTensors stats dispose rows cancel inspect measurePeaks load constructor'.split(
+  'info encodeText createContext predictNoise decode encode createAdapters embedHint controlResiduals upscale measure loadLora reports readTensors stats dispose rows cancel inspect measurePeaks load constructor'.split(
     ' ',
   );
 const aCall = fc.record({
   // Loading and disposing are rarer, so that most calls meet a model.
   name: fc.oneof(
-    { weight: 5, arbitrary: fc.constantFrom(...names.slice(1, 7)) },
+    { weight: 5, arbitrary: fc.constantFrom(...names.slice(1, 11)) },
     { weight: 2, arbitrary: fc.constantFrom(...names) },
   ),
   index: fc.nat(1000),
@@ -145,7 +171,12 @@ function describe(value) {
 
 function keepResult(value) {
   if (!(value instanceof Object)) return;
-  if (attempt(() => typeof value.predictNoise === 'function')) world.keep('model', value);
+  const kind = attempt(() => value.info.controlNet)
+    ? 'control'
+    : attempt(() => value.info.upscaler)
+      ? 'upscaler'
+      : 'model';
+  if (attempt(() => typeof value.predictNoise === 'function')) world.keep(kind, value);
   else if (attempt(() => typeof value.rows === 'number' && value.rows > 0)) world.keep('context', value);
   else if (attempt(() => value.info.kinds)) world.keep('lora', value);
   else if (attempt(() => Array.isArray(value.reports))) world.keep('adapters', value);
@@ -172,7 +203,8 @@ async function make({ name, index, changes, how }) {
     else result = Reflect.apply(method, self, args);
     for (const undo of world.after.splice(0)) undo();
     result = await result;
-    keepResult(result);
+    if (made[name] && result instanceof Object) world.keep(made[name], result);
+    else keepResult(result);
     return 'value';
   } catch (error) {
     return judge(error);
@@ -181,14 +213,23 @@ async function make({ name, index, changes, how }) {
   }
 }
 
+/** What no property tells apart. */
+const made = { embedHint: 'hint', controlResiduals: 'residuals' };
+
 async function refill() {
   if (world.handles.model.length >= 3 && Math.random() < 0.9) return;
   for (const file of [withText, withoutText]) world.keep('model', await addon.load(file, options, null, null));
+  const control = await addon.load(controlFile, options, null, null);
+  world.keep('control', control);
+  world.keep('upscaler', await addon.load(upscalerFile, options, null, null));
+  world.keep('hint', await control.embedHint(floats(3 * 32 * 32), [1, 3, 32, 32], null));
   const model = world.handles.model.find((one) => attempt(() => one.info.textEncoder));
   for (const rows of [1, 2]) {
     const embeddings = floats(77 * (attempt(() => model.info.textEncoder.width) ?? 1) * rows);
     const context = await attempt(() => model.createContext(embeddings, rows, null, null))?.catch(() => null);
     if (context) world.keep('context', context);
+    const text = control.info.unet.contextWidth;
+    world.keep('controlContext', await control.createContext(floats(77 * text * rows), rows, null, null));
     const lora = await addon.loadLora(loraFile);
     world.keep('lora', lora);
     const use = { lora, unetWeight: rows, textEncoderWeight: 1 };
@@ -199,14 +240,14 @@ async function refill() {
 
 async function main() {
   const perProgram = 25;
-  let made = 0;
+  let count = 0;
   const program = fc.asyncProperty(fc.array(aCall, { minLength: perProgram, maxLength: perProgram }), async (list) => {
     await refill();
     const waiting = [];
     for (const call of list) {
       const end = make(call).then((outcome) => {
         outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
-        made++;
+        count++;
       });
       waiting.push(end);
       if (call.wait === 0) await end;
@@ -219,8 +260,9 @@ async function main() {
     endOnFailure: true,
     includeErrorInReport: false,
   });
-  for (const model of world.handles.model) await model.dispose().catch(() => {});
-  console.log(JSON.stringify({ made, outcomes }));
+  const { model: models, control, upscaler } = world.handles;
+  for (const model of [...models, ...control, ...upscaler]) await model.dispose().catch(() => {});
+  console.log(JSON.stringify({ made: count, outcomes }));
 }
 
 main().catch((error) => {

@@ -117,7 +117,10 @@ const shapes = fc
 /** Real handles in every state, and what only looks like one. */
 const handles = fc
   .tuple(
-    fc.constantFrom('model', 'context', 'cancellation', 'lora', 'adapters'),
+    fc.constantFrom(
+      ...['model', 'context', 'cancellation', 'lora', 'adapters'],
+      ...['control', 'controlContext', 'hint', 'residuals', 'upscaler'],
+    ),
     fc.nat(100),
     fc.integer({ min: 0, max: 7 }),
   )

@@ -24,10 +24,10 @@ using Bytes = std::vector<float>;
 using Operation = std::function<Bytes()>;
 
 const CancelToken kGo;
-const std::string kFile = std::string(ND_FIXTURES) + "/avatar.safetensors";
+const std::string kFixtures = std::string(ND_FIXTURES) + "/", kFile = kFixtures + "avatar.safetensors";
 
-std::shared_ptr<Engine> load(const char* precision = "auto") {
-    return std::make_shared<Engine>(kFile, LoadOptions{precision, 2, {}}, kGo, nullptr);
+std::shared_ptr<Engine> load(const char* precision = "auto", const std::string& file = kFile) {
+    return std::make_shared<Engine>(file, LoadOptions{precision, 2, {}}, kGo, nullptr);
 }
 
 Bytes wave(int64_t size) {
@@ -134,5 +134,43 @@ TEST("memory: decoding and encoding") {
     });
     check_operation("encode", [] {
         return [engine = load()] { return engine->encode(wave(3 * 1024), {1, 3, 32, 32}, kGo).values; };
+    });
+}
+
+TEST("memory: following a ControlNet") {
+    const std::string file = kFixtures + "../control/edges.safetensors";
+    check_operation("embed_hint", [&] {
+        return [net = load("auto", file)] { return net->embed_hint(wave(3 * 1024), {1, 3, 32, 32}, kGo)->values; };
+    });
+    check_operation("control_residuals", [&] {
+        const auto engine = load(), net = load("auto", file);
+        const auto hint = net->embed_hint(wave(3 * 1024), {1, 3, 32, 32}, kGo);
+        const auto context = net->create_context(embeddings(*engine), 1, nullptr, kGo);
+        const Bytes strengths(net->info().control->map_channels.size(), 1);
+        return [net, hint, context, strengths] {
+            return net->control_residuals(wave(256), {1, 4, 8, 8}, 500, *context, *hint, strengths, kGo)
+                ->maps.front()
+                .values;
+        };
+    });
+}
+
+TEST("memory: upscaling, a VAE of its own, and measuring") {
+    check_operation("upscale", [] {
+        return [net = load("auto", kFixtures + "../upscalers/x2.safetensors")] {
+            return net->upscale(wave(3 * 256), {1, 3, 16, 16}, kGo, nullptr);
+        };
+    });
+    check_operation("load_vae", [] {
+        return [] {
+            Engine engine(kFile, LoadOptions{"auto", 2, {}, false, true}, kGo, nullptr);
+            return engine.decode(wave(256), {1, 4, 8, 8}, kGo).values;
+        };
+    });
+    check_operation("measure", [] {
+        return [] {
+            Engine engine(kFile, LoadOptions{"auto", 2, {}, true}, kGo, nullptr);
+            return Bytes{static_cast<float>(engine.measure({64, 64, 1, 2, 1, true}).compute())};
+        };
     });
 }

@@ -340,3 +340,18 @@ TEST("weight store: nothing declared, nothing loaded") {
     store.load(cpu());
     CHECK(store.bytes() == 0 && store.parameters() == 0 && std::string(store.type_name()) == "f32");
 }
+
+#ifndef _WIN32
+
+TEST("weight store: a file that is cut short while it is loaded is an error") {
+    const TemporaryFolder folder;
+    const std::string path = folder.write("a", safetensors({zeros("unet.a.weight", {512, 512})}));
+    const auto file = ModelFile::open(path);
+    WeightStore store(file, with_precision("f32"));
+    store.matrix("unet.a.weight", 512, 512);
+    std::filesystem::resize_file(path, 100'000);
+    CHECK(contains(THROWN("FILE_INVALID", store.load(ggml_backend_cpu_buffer_type())), "cut short"));
+    THROWN("FILE_INVALID", ModelFile::open(path));
+}
+
+#endif

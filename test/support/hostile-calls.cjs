@@ -180,6 +180,8 @@ function keepResult(value) {
   else if (attempt(() => typeof value.rows === 'number' && value.rows > 0)) world.keep('context', value);
   else if (attempt(() => value.info.kinds)) world.keep('lora', value);
   else if (attempt(() => Array.isArray(value.reports))) world.keep('adapters', value);
+  else if (attempt(() => value.constructor.name) === 'Hint') world.keep('hint', value);
+  else if (attempt(() => value.constructor.name) === 'Residuals') world.keep('residuals', value);
 }
 
 // Makes one call; a promise of how it ended.
@@ -203,8 +205,7 @@ async function make({ name, index, changes, how }) {
     else result = Reflect.apply(method, self, args);
     for (const undo of world.after.splice(0)) undo();
     result = await result;
-    if (made[name] && result instanceof Object) world.keep(made[name], result);
-    else keepResult(result);
+    keepResult(result);
     return 'value';
   } catch (error) {
     return judge(error);
@@ -212,9 +213,6 @@ async function make({ name, index, changes, how }) {
     for (const undo of world.after.splice(0)) undo();
   }
 }
-
-/** What no property tells apart. */
-const made = { embedHint: 'hint', controlResiduals: 'residuals' };
 
 async function refill() {
   if (world.handles.model.length >= 3 && Math.random() < 0.9) return;
@@ -240,14 +238,14 @@ async function refill() {
 
 async function main() {
   const perProgram = 25;
-  let count = 0;
+  let made = 0;
   const program = fc.asyncProperty(fc.array(aCall, { minLength: perProgram, maxLength: perProgram }), async (list) => {
     await refill();
     const waiting = [];
     for (const call of list) {
       const end = make(call).then((outcome) => {
         outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
-        count++;
+        made++;
       });
       waiting.push(end);
       if (call.wait === 0) await end;
@@ -262,7 +260,7 @@ async function main() {
   });
   const { model: models, control, upscaler } = world.handles;
   for (const model of [...models, ...control, ...upscaler]) await model.dispose().catch(() => {});
-  console.log(JSON.stringify({ made: count, outcomes }));
+  console.log(JSON.stringify({ made, outcomes }));
 }
 
 main().catch((error) => {

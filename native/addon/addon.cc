@@ -15,6 +15,20 @@ namespace nd::addon {
 
 namespace {
 
+// Two classes of one mark would be taken for each other.
+template <typename... Classes>
+constexpr bool have_own_tags() {
+    const uint64_t tags[] = {Classes::kTag.upper...};
+    for (size_t i = 0; i < sizeof...(Classes); ++i) {
+        for (size_t j = 0; j < i; ++j) {
+            if (tags[i] == tags[j]) return false;
+        }
+    }
+    return true;
+}
+static_assert(
+    have_own_tags<CancellationWrap, ContextWrap, HintWrap, ResidualsWrap, ModelWrap, LoraWrap, AdapterSetWrap>());
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
     // ggml writes its log to stderr otherwise; what matters of it comes back as an error.
     ggml_log_set([](ggml_log_level, const char*, void*) {}, nullptr);

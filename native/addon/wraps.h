@@ -130,7 +130,7 @@ class HandleWrap : public Wrap<Self> {
 class HintWrap : public HandleWrap<HintWrap, engine::Hint> {
   public:
     using HandleWrap::HandleWrap;
-    static constexpr napi_type_tag kTag{0x8d5ab1c60c8b4c1e, 0x9f2c2f7d53e04a14};
+    static constexpr napi_type_tag kTag{0x8d5ab1c60c8b4c1e, 0x9f2c2f7d53e04a16};
     static constexpr const char* kName = "Hint";
     static Napi::FunctionReference& constructor(Napi::Env env) { return AddonData::of(env).hint; }
     Napi::Value dispose(const Napi::CallbackInfo& info) { return HandleWrap::dispose(info); }
@@ -139,7 +139,7 @@ class HintWrap : public HandleWrap<HintWrap, engine::Hint> {
 class ResidualsWrap : public HandleWrap<ResidualsWrap, engine::Residuals> {
   public:
     using HandleWrap::HandleWrap;
-    static constexpr napi_type_tag kTag{0x8d5ab1c60c8b4c1e, 0x9f2c2f7d53e04a15};
+    static constexpr napi_type_tag kTag{0x8d5ab1c60c8b4c1e, 0x9f2c2f7d53e04a17};
     static constexpr const char* kName = "Residuals";
     static Napi::FunctionReference& constructor(Napi::Env env) { return AddonData::of(env).residuals; }
     Napi::Value dispose(const Napi::CallbackInfo& info) { return HandleWrap::dispose(info); }

@@ -36,6 +36,40 @@ t.test(
   },
 );
 
+t.test('what a ControlNet makes is neither a LoRA nor a set of them', async (t) => {
+  const addon = loadAddon();
+  const options = { precision: 'auto', threads: 1, memoryBudgetBytes: null };
+  const net = await addon.load(
+    path.resolve(__dirname, '..', 'fixtures', 'control', 'edges.safetensors'),
+    options,
+    null,
+    null,
+  );
+  const model = await addon.load(networkPath('avatar.safetensors'), options, null, null);
+  const floats = (length: number) => new Float32Array(length);
+  const embeddings = floats(77 * model.info.textEncoder!.width);
+  const hint = await net.embedHint(floats(3 * 1024), [1, 3, 32, 32], null);
+  const context = await net.createContext(embeddings, 1, null, null, null);
+  const strengths = floats(net.info.controlNet!.maps);
+  const residuals = await net.controlResiduals(floats(256), [1, 4, 8, 8], 500, context, hint, strengths, null);
+  const lora = await addon.loadLora(adapterPath('plain.safetensors'));
+  const sets = await model.createAdapters([{ lora, unetWeight: 1, textEncoderWeight: 1 }]);
+  const refused = { code: 'INVALID_ARGUMENT' };
+  for (const other of [hint, residuals, sets, context] as unknown as (typeof lora)[]) {
+    const use = { lora: other, unetWeight: 1, textEncoderWeight: 1 };
+    await t.rejects(async () => model.createAdapters([use]), refused);
+  }
+  for (const other of [hint, residuals, lora, context] as unknown as (typeof sets)[]) {
+    await t.rejects(async () => model.createContext(embeddings, 1, null, null, other), refused);
+  }
+  for (const other of [sets, lora, residuals, context] as unknown as (typeof hint)[]) {
+    const place = [floats(256), [1, 4, 8, 8], 500, context, other, strengths, null] as const;
+    await t.rejects(async () => net.controlResiduals(...place), refused);
+  }
+  await model.dispose();
+  await net.dispose();
+});
+
 t.test('an object of one class is none of another, whatever its prototype says', async (t) => {
   const addon = loadAddon();
   const options = { precision: 'auto', threads: 1, memoryBudgetBytes: null };

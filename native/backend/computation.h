@@ -2,25 +2,41 @@
 #pragma once
 
 #include <ggml-backend.h>
+#include <ggml-cpp.h>
 #include <ggml.h>
+
+#include <string>
 
 #include "native/backend/cancel_token.h"
 #include "native/backend/extents.h"
+#include "native/backend/tensor_context.h"
 
 namespace nd::backend {
 
 class Computation {
   public:
+    Computation();
     virtual ~Computation() = default;
 
     // A tensor in a buffer of its own, which keeps its contents between runs.
-    virtual ggml_tensor* input(ggml_type type, Extents ne) = 0;
+    ggml_tensor* input(ggml_type type, Extents ne);
     // The bytes that the nodes need, inputs not counted.
     virtual size_t measure() = 0;
     // Those of the inputs, once they have been measured.
-    virtual size_t input_bytes() const = 0;
+    size_t input_bytes() const { return inputs_buffer_ ? ggml_backend_buffer_get_size(inputs_buffer_.get()) : 0; }
     // Runs the nodes in order. Throws ABORTED where `token` asks for it, or what a node threw.
     virtual void compute(const CancelToken* token) = 0;
+
+  protected:
+    // Once, before the nodes are planned. Throws OUT_OF_MEMORY, which says `where` there is none.
+    void allocate_inputs(ggml_backend_buffer_type_t type, const std::string& where);
+    // Before their device goes.
+    void free_inputs() { inputs_buffer_.reset(); }
+
+  private:
+    TensorContext inputs_;
+    size_t input_count_ = 0;
+    ggml_backend_buffer_ptr inputs_buffer_;
 };
 
 }  // namespace nd::backend

@@ -10,14 +10,12 @@ namespace {
 
 constexpr size_t kMaxNodes = 65536;    // a word becomes up to a dozen; XL's UNet has some 2,500 words
 constexpr size_t kWordNodes = 64;      // that a word may add
-constexpr size_t kMaxInputs = 1024;    // XL's UNet has 140 of keys and values alone
 std::atomic<uint64_t> next_number{1};  // a graph's address may come back, its number does not
 
 }  // namespace
 
 DeviceGraph::DeviceGraph(std::shared_ptr<Device> device)
     : device_(std::move(device)),
-      inputs_(kMaxInputs),
       context_(kMaxNodes, ggml_graph_overhead_custom(kMaxNodes, false)),
       number_(next_number++),
       graph_(ggml_new_graph_custom(context_.get(), kMaxNodes, false)) {}
@@ -27,14 +25,6 @@ ggml_context* DeviceGraph::context() const {
     if (ggml_used_mem(context_.get()) + room > ggml_get_mem_size(context_.get()))
         fail("UNKNOWN_ARCHITECTURE", "the network has more than ", kMaxNodes, " operations");
     return context_.get();
-}
-
-ggml_tensor* DeviceGraph::input(ggml_type type, Extents ne) {
-    check_count(input_count_++, kMaxInputs, "inputs");
-    check_extents(ne);
-    ggml_tensor* tensor = ggml_new_tensor(inputs_.get(), type, 4, ne.data());
-    ggml_set_input(tensor);
-    return tensor;
 }
 
 void DeviceGraph::output(ggml_tensor* tensor) {
@@ -55,12 +45,7 @@ void DeviceGraph::add(ggml_tensor* node) {
 }
 
 void DeviceGraph::allocate_inputs() {
-    if (inputs_buffer_ || !ggml_get_first_tensor(inputs_.get())) return;
-    inputs_buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(inputs_.get(), device_->buffer_type()));
-    if (!inputs_buffer_) {
-        fail("OUT_OF_MEMORY", "no memory on the device ", device_->name(), " for the inputs of a graph, ",
-             ggml_backend_alloc_ctx_tensors_from_buft_size(inputs_.get(), device_->buffer_type()), " bytes");
-    }
+    Computation::allocate_inputs(device_->buffer_type(), " on the device " + device_->name());
 }
 
 size_t DeviceGraph::measure() {

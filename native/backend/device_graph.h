@@ -32,10 +32,10 @@ class DeviceMemory {
 class DeviceGraph final : public Computation {
   public:
     explicit DeviceGraph(std::shared_ptr<Device> device);
+    ~DeviceGraph() override { free_inputs(); }
 
     // Where ggml's functions make nodes: there is room for those of a word, else UNKNOWN_ARCHITECTURE is thrown.
     ggml_context* context() const;
-    ggml_tensor* input(ggml_type type, Extents ne) override;
     // Keeps a tensor's memory until the end of the run, so that it can be read.
     void output(ggml_tensor* tensor);
     // Adds a node with all that it reads. Throws UNSUPPORTED_TYPE where the device cannot compute one of them.
@@ -43,9 +43,6 @@ class DeviceGraph final : public Computation {
 
     const Device& device() const { return *device_; }
     size_t measure() override;
-    size_t input_bytes() const override {
-        return inputs_buffer_ ? ggml_backend_buffer_get_size(inputs_buffer_.get()) : 0;
-    }
     // A run is not interrupted: `token` is looked at before it and after it.
     void compute(const CancelToken* token) override;
 
@@ -55,11 +52,9 @@ class DeviceGraph final : public Computation {
     void forget_places();
 
     std::shared_ptr<Device> device_;
-    TensorContext inputs_, context_;
-    size_t input_count_ = 0;
+    TensorContext context_;
     int checked_ = 0;  // nodes that the device is known to compute
     uint64_t number_;
-    ggml_backend_buffer_ptr inputs_buffer_;
     ggml_cgraph* graph_ = nullptr;
 };
 

@@ -14,7 +14,6 @@ namespace nd::backend {
 namespace {
 
 constexpr size_t kMaxNodes = 16384;  // SD 1.5's UNet has about 1,000, XL's 2,500
-constexpr size_t kMaxInputs = 1024;  // XL's UNet has 140 of keys and values alone
 
 // The tensor that this one is written over, or itself.
 const ggml_tensor* place_of(const ggml_tensor* tensor) {
@@ -24,15 +23,9 @@ const ggml_tensor* place_of(const ggml_tensor* tensor) {
 
 }  // namespace
 
-Graph::Graph(ThreadPool& threads) : threads_(threads), inputs_(kMaxInputs), context_(kMaxNodes) {}
+Graph::Graph(ThreadPool& threads) : threads_(threads), context_(kMaxNodes) {}
 
 Graph::~Graph() = default;
-
-ggml_tensor* Graph::input(ggml_type type, Extents ne) {
-    check_count(input_count_++, kMaxInputs, "inputs");
-    check_extents(ne);
-    return ggml_new_tensor(inputs_.get(), type, 4, ne.data());
-}
 
 ggml_tensor* Graph::add(std::unique_ptr<Node> node, ggml_type type, Extents ne,
                         std::initializer_list<ggml_tensor*> sources) {
@@ -56,19 +49,12 @@ void Graph::retype(ggml_tensor* node, ggml_type type, int64_t row) {
 }
 
 size_t Graph::measure() {
-    if (!inputs_buffer_ && ggml_get_first_tensor(inputs_.get())) {
-        check_headroom();
-        inputs_buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(inputs_.get(), ggml_backend_cpu_buffer_type()));
-        if (!inputs_buffer_) {
-            fail("OUT_OF_MEMORY", "no memory for the inputs of a graph, ",
-                 ggml_backend_alloc_ctx_tensors_from_buft_size(inputs_.get(), ggml_backend_cpu_buffer_type()),
-                 " bytes");
-        }
-    }
+    allocate_inputs(ggml_backend_cpu_buffer_type(), "");
     for (const auto& [node, source] : replacements_) {
         if (node->type == source->type && ggml_are_same_shape(node, source)) node->view_src = source;
     }
-    return plan().bytes;
+    plan_ = plan();
+    return plan_.bytes;
 }
 
 MemoryPlan Graph::plan() const {
@@ -91,13 +77,11 @@ MemoryPlan Graph::plan() const {
 }
 
 void Graph::place(ggml_backend_buffer_t memory) {
-    measure();
-    const MemoryPlan places = plan();
     auto* base = static_cast<std::byte*>(ggml_backend_buffer_get_base(memory));
     for (size_t step = 0; step < nodes_.size(); step++) {
         ggml_tensor* tensor = nodes_[step]->dst;
         // What it is written over was placed before.
-        tensor->data = tensor->view_src ? place_of(tensor)->data : base + places.offsets[step];
+        tensor->data = tensor->view_src ? place_of(tensor)->data : base + plan_.offsets[step];
         tensor->buffer = memory;
     }
 }

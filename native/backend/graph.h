@@ -27,7 +27,6 @@ class Graph final : public Computation {
     Graph(const Graph&) = delete;
     Graph& operator=(const Graph&) = delete;
 
-    ggml_tensor* input(ggml_type type, Extents ne) override;
     // Keeps a tensor's memory until the end of the run, so that it can be read.
     static void output(ggml_tensor* tensor) { ggml_set_output(tensor); }
 
@@ -50,11 +49,8 @@ class Graph final : public Computation {
     void write_over(ggml_tensor* node, ggml_tensor* source) { replacements_.emplace_back(node, source); }
 
     size_t measure() override;
-    size_t input_bytes() const override {
-        return inputs_buffer_ ? ggml_backend_buffer_get_size(inputs_buffer_.get()) : 0;
-    }
-    // Gives the nodes their places in `memory`, which has at least measure() bytes and must outlive the graph; graphs
-    // that do not run at the same time can share it. Throws OUT_OF_MEMORY.
+    // Gives the nodes the places that measure() planned in `memory`, which has at least its bytes and must outlive the
+    // graph; graphs that do not run at the same time can share it.
     void place(ggml_backend_buffer_t memory);
     // Runs the kernels in order. Throws ABORTED soon after `token` asks for it, between two tasks of a kernel, or what
     // a kernel threw.
@@ -91,9 +87,8 @@ class Graph final : public Computation {
     MemoryPlan plan() const;
 
     ThreadPool& threads_;
-    TensorContext inputs_, context_;
-    size_t input_count_ = 0;
-    ggml_backend_buffer_ptr inputs_buffer_;
+    TensorContext context_;
+    MemoryPlan plan_;  // of the last measure()
     std::vector<std::unique_ptr<Node>> nodes_;
     std::vector<std::pair<ggml_tensor*, ggml_tensor*>> replacements_;
 };

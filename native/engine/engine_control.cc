@@ -12,13 +12,9 @@ std::shared_ptr<Hint> Engine::embed_hint(std::span<const float> pixels, const Sh
     const auto& config = *info_.control;
     check_shape("hint", shape, 3, config.downscale());
     check_size("hint", pixels.size(), 3 * shape.height * shape.width);
-    auto& program = programs_.get(shape_key("hint", {shape.height, shape.width}), [&] {
-        auto built = create_program(unet_formats_);
-        built->inputs = {built->ops.input(1, shape.height, shape.width, 3)};
-        built->outputs = {control_->embed_hint(built->ops, built->inputs[0])};
-        built->ops.output(built->outputs[0]);
-        return built;
-    });
+    const PictureNetwork network{"hint", [&](ops::Ops& ops, const ops::Map& x) { return control_->embed_hint(ops, x); },
+                                 unet_formats_};
+    auto& program = picture_program({1, 3, shape.height, shape.width}, network);
     std::vector<float> planes(pixels.begin(), pixels.end());
     const auto plane = static_cast<ptrdiff_t>(shape.height * shape.width);
     if (config.hint_is_bgr) std::swap_ranges(planes.begin(), planes.begin() + plane, planes.begin() + 2 * plane);
@@ -73,10 +69,7 @@ void Engine::check_residuals(const PredictOptions& options) const {
     for (const auto& residuals : options.residuals) {
         const auto& first = options.residuals.front()->maps;
         bool fits = residuals->maps.size() == first.size();
-        for (size_t i = 0; fits && i < first.size(); i++) {
-            const auto &a = residuals->maps[i].map, &b = first[i].map;
-            fits = a.batch == b.batch && a.height == b.height && a.width == b.width && a.channels == b.channels;
-        }
+        for (size_t i = 0; fits && i < first.size(); i++) fits = residuals->maps[i].map.is_like(first[i].map);
         if (!fits) fail("INVALID_ARGUMENT", "residuals: expected those of several ControlNets to be of one size");
     }
 }

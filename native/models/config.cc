@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "native/error.h"
+#include "native/models/file_facts.h"
 
 namespace nd::models {
 
@@ -48,15 +49,6 @@ std::vector<int64_t> per_level(const ModelFile& file, const json& config, const 
              " levels");
     }
     return list;
-}
-
-// The dimension of a tensor's shape; its absence or another rank are errors that name it.
-int64_t dimension(const ModelFile& file, const std::string& name, size_t rank, size_t axis) {
-    const auto& shape = file.at(name).shape;
-    if (shape.size() != rank) {
-        fail("TENSOR_SHAPE", name, ": expected ", rank, " dimensions, but the file has ", shape.size());
-    }
-    return shape[axis];
 }
 
 // A convolution's output or input channels, [out, in, k, k], or [out, k * k, in] as converted files have quantised
@@ -165,18 +157,6 @@ void check_block_types(const ModelFile& file, const json& config, const std::str
                  "are of ",
                  expected);
         }
-    }
-}
-
-using Settings = std::vector<std::pair<const char*, json>>;
-
-// Refuses a configuration that asks for another computation than the engine's.
-void check_settings(const ModelFile& file, const json& config, const Settings& computed) {
-    for (const auto& [key, expected] : computed) {
-        const auto found = config.find(key);
-        if (found == config.end() || found->is_null() || *found == expected) continue;
-        fail("UNKNOWN_ARCHITECTURE", file.path(), ": the configuration's ", key, " is ", found->dump(),
-             ", but the engine computes ", expected.dump(), " only");
     }
 }
 

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "native/error.h"
+#include "native/models/file_facts.h"
 
 namespace nd::models {
 
@@ -10,14 +11,6 @@ namespace {
 
 const std::string kHint = "unet.controlnet_cond_embedding.", kDown = "unet.controlnet_down_blocks.",
                   kMiddle = "unet.controlnet_mid_block";
-
-int64_t out_channels(const weights::ModelFile& file, const std::string& name) {
-    const auto& shape = file.at(name + ".weight").shape;
-    if (shape.size() != 4) {
-        fail("TENSOR_SHAPE", name, ".weight: expected 4 dimensions, but the file has ", shape.size());
-    }
-    return shape[0];
-}
 
 }  // namespace
 
@@ -30,12 +23,12 @@ ControlNetConfig detect_control_net(const weights::ModelFile& file, const UNetCo
     ControlNetConfig control;
     const auto order = config.find("controlnet_conditioning_channel_order");
     control.hint_is_bgr = order != config.end() && *order == "bgr";
-    control.hint_channels = {out_channels(file, kHint + "conv_in")};
+    control.hint_channels = {dimension(file, kHint + "conv_in.weight", 4, 0)};
     constexpr size_t kMostLevels = 8;
     for (int64_t i = 1; control.hint_channels.size() <= kMostLevels; i += 2) {
-        const auto name = kHint + "blocks." + std::to_string(i);
-        if (!file.has(name + ".weight")) break;
-        control.hint_channels.push_back(out_channels(file, name));
+        const auto name = kHint + "blocks." + std::to_string(i) + ".weight";
+        if (!file.has(name)) break;
+        control.hint_channels.push_back(dimension(file, name, 4, 0));
     }
     control.map_channels = {unet.levels.front().channels};
     for (size_t i = 0; i < unet.levels.size(); i++) {

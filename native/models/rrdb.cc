@@ -3,6 +3,7 @@
 #include <string>
 
 #include "native/error.h"
+#include "native/models/file_facts.h"
 
 namespace nd::models {
 
@@ -21,11 +22,7 @@ std::string block_name(int64_t block, int dense, int conv) {
 
 // The extent of a convolution's [out, in, 3, 3] along `axis`.
 int64_t extent(const weights::ModelFile& file, const std::string& name, size_t axis) {
-    const auto& shape = file.at(name + ".weight").shape;
-    if (shape.size() != 4) {
-        fail("TENSOR_SHAPE", name, ".weight: expected 4 dimensions, but the file has ", shape.size());
-    }
-    return shape[axis];
+    return dimension(file, name + ".weight", 4, axis);
 }
 
 }  // namespace

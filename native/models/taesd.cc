@@ -4,6 +4,7 @@
 #include <string>
 
 #include "native/error.h"
+#include "native/models/file_facts.h"
 
 namespace nd::models {
 
@@ -34,10 +35,7 @@ int64_t layers_end(const ModelFile& file, Taesd::Side side) {
 
 // [out, in] of a convolution.
 std::pair<int64_t, int64_t> widths(const ModelFile& file, const std::string& name) {
-    const auto& shape = file.at(name + ".weight").shape;
-    if (shape.size() != 4)
-        fail("TENSOR_SHAPE", name, ".weight: expected 4 dimensions, but the file has ", shape.size());
-    return {shape[0], shape[1]};
+    return {dimension(file, name + ".weight", 4, 0), dimension(file, name + ".weight", 4, 1)};
 }
 
 // How many layers of that side are convolutions of their own; the first and the last do not change the size.
@@ -47,13 +45,6 @@ int64_t plain_layers(const ModelFile& file, Taesd::Side side) {
         count += file.has(layer_name(side, i) + ".weight") ? 1 : 0;
     }
     return count;
-}
-
-void check_setting(const ModelFile& file, const nlohmann::json& config, const char* key, const nlohmann::json& known) {
-    const auto found = config.find(key);
-    if (found == config.end() || found->is_null() || *found == known) return;
-    fail("UNKNOWN_ARCHITECTURE", file.path(), ": the configuration's ", key, " is ", found->dump(),
-         ", but the engine computes ", known.dump(), " only");
 }
 
 float setting(const ModelFile& file, const nlohmann::json& config, const char* key, float otherwise) {
@@ -70,9 +61,7 @@ float setting(const ModelFile& file, const nlohmann::json& config, const char* k
 
 TaesdConfig detect_taesd(const ModelFile& file) {
     const nlohmann::json& config = file.config().at("vae");
-    check_setting(file, config, "act_fn", "relu");
-    check_setting(file, config, "upsample_fn", "nearest");
-    check_setting(file, config, "upsampling_scaling_factor", 2);
+    check_settings(file, config, {{"act_fn", "relu"}, {"upsample_fn", "nearest"}, {"upsampling_scaling_factor", 2}});
     TaesdConfig taesd;
     taesd.scaling_factor = setting(file, config, "scaling_factor", 1);
     taesd.shift_factor = setting(file, config, "shift_factor", 0);

@@ -170,10 +170,7 @@ namespace {
 void add_residuals(ops::Ops& ops, std::vector<ops::Map>& maps, const std::vector<ops::Map>& residuals) {
     if (residuals.empty()) return;
     bool fits = residuals.size() == maps.size();
-    for (size_t i = 0; fits && i < maps.size(); i++) {
-        const auto &a = residuals[i], &b = maps[i];
-        fits = a.batch == b.batch && a.height == b.height && a.width == b.width && a.channels == b.channels;
-    }
+    for (size_t i = 0; fits && i < maps.size(); i++) fits = residuals[i].is_like(maps[i]);
     if (!fits) {
         fail("INVALID_ARGUMENT",
              "residuals: expected those of a ControlNet for this model's family, of the same latents ", "and context");
@@ -193,17 +190,13 @@ std::vector<ops::Map> UNet::maps(ops::Ops& ops, const ops::Map& latents, const o
 // The maps that the way up takes back, from the finest on, then the middle's.
 std::vector<ops::Map> UNet::way_down(ops::Ops& ops, const ops::Map& first, const TimeEmbedding& time,
                                      const CrossAttentionKeys*& next_keys, const Perturbation& perturbed) const {
-    const auto apply = [&](const Layer& layer, const ops::Map& x, Perturbation::Kind kind) {
-        return layer.attention.forward(ops, layer.resnet.forward(ops, x, &time), next_keys, kind);
-    };
-
     const ops::ConvSpec downsampling{.stride = 2, .pad_bottom_right = config_.pad_bottom_right};
     ops::Map x = first;
     std::vector<ops::Map> maps{x};
     for (size_t i = 0; i < down_.size(); i++) {
         const auto& level = down_[i];
         const auto kind = perturbed.at("down." + std::to_string(i));
-        for (const auto& layer : level.layers) maps.push_back(x = apply(layer, x, kind));
+        for (const auto& layer : level.layers) maps.push_back(x = layer.forward(ops, x, time, next_keys, kind));
         if (level.resample) maps.push_back(x = ops.conv2d(x, *level.resample, downsampling));
     }
 
@@ -223,15 +216,11 @@ ops::Map UNet::forward(ops::Ops& ops, const ops::Map& latents, const Conditionin
     add_residuals(ops, skips, residuals);
     ops::Map x = skips.back();
     skips.pop_back();
-    const auto apply = [&](const Layer& layer, const ops::Map& x, Perturbation::Kind kind) {
-        return layer.attention.forward(ops, layer.resnet.forward(ops, x, &time), next_keys, kind);
-    };
-
     for (size_t i = 0; i < up_.size(); i++) {
         const auto& level = up_[i];
         const auto kind = perturbed.at("up." + std::to_string(i));
         for (const auto& layer : level.layers) {
-            x = apply(layer, ops.concat(x, skips.back()), kind);
+            x = layer.forward(ops, ops.concat(x, skips.back()), time, next_keys, kind);
             skips.pop_back();
         }
         // Up to the size of the next skip, which is odd where the way down rounded up.

@@ -63,6 +63,11 @@ class UNet {
     struct Layer {
         ResnetBlock resnet;
         Attention attention;
+
+        ops::Map forward(ops::Ops& ops, const ops::Map& x, const TimeEmbedding& time, const CrossAttentionKeys*& keys,
+                         Perturbation::Kind perturbed) const {
+            return attention.forward(ops, resnet.forward(ops, x, &time), keys, perturbed);
+        }
     };
     struct Level {
         std::vector<Layer> layers;

@@ -10,6 +10,7 @@
 #include "native/kernels/norm/norm.h"
 #include "native/kernels/pointwise/pointwise.h"
 #include "native/kernels/rows/convert.h"
+#include "native/ops/planes.h"
 
 namespace nd::ops {
 
@@ -117,25 +118,11 @@ Map CpuOps::input(int64_t batch, int64_t height, int64_t width, int64_t channels
 }
 
 void CpuOps::write(const Map& map, const float* planes) const {
-    auto* maps = static_cast<float*>(map.tensor->data);
-    for (int64_t b = 0; b < map.batch; b++) {
-        for (int64_t c = 0; c < map.channels; c++) {
-            for (int64_t p = 0; p < map.pixels(); p++) {
-                maps[(b * map.pixels() + p) * map.channels + c] = planes[(b * map.channels + c) * map.pixels() + p];
-            }
-        }
-    }
+    planes_to_map(map, planes, static_cast<float*>(map.tensor->data));
 }
 
 void CpuOps::read(const Map& map, float* planes) const {
-    const float* maps = data(map.tensor);
-    for (int64_t b = 0; b < map.batch; b++) {
-        for (int64_t c = 0; c < map.channels; c++) {
-            for (int64_t p = 0; p < map.pixels(); p++) {
-                planes[(b * map.channels + c) * map.pixels() + p] = maps[(b * map.pixels() + p) * map.channels + c];
-            }
-        }
-    }
+    map_to_planes(map, data(map.tensor), planes);
 }
 
 Map CpuOps::multiply(kernels::GemmArgs args, const Map& x, ggml_tensor* weight, ggml_tensor* bias, const Map* residual,

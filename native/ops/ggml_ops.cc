@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "native/error.h"
+#include "native/ops/planes.h"
 
 namespace nd::ops {
 
@@ -60,24 +61,14 @@ void GgmlOps::output(const Map& map) {
 
 void GgmlOps::write(const Map& map, const float* planes) const {
     std::vector<float> last(static_cast<size_t>(map.size()));
-    float* to = last.data();
-    for (int64_t b = 0; b < map.batch; b++) {
-        for (int64_t p = 0; p < map.pixels(); p++) {
-            for (int64_t c = 0; c < map.channels; c++) *to++ = planes[(b * map.channels + c) * map.pixels() + p];
-        }
-    }
+    planes_to_map(map, planes, last.data());
     ggml_backend_tensor_set(map.tensor, last.data(), 0, last.size() * sizeof(float));
 }
 
 void GgmlOps::read(const Map& map, float* planes) const {
     std::vector<float> last(static_cast<size_t>(map.size()));
     ggml_backend_tensor_get(map.tensor, last.data(), 0, last.size() * sizeof(float));
-    const float* from = last.data();
-    for (int64_t b = 0; b < map.batch; b++) {
-        for (int64_t p = 0; p < map.pixels(); p++) {
-            for (int64_t c = 0; c < map.channels; c++) planes[(b * map.channels + c) * map.pixels() + p] = *from++;
-        }
-    }
+    map_to_planes(map, last.data(), planes);
 }
 
 ggml_tensor* GgmlOps::multiply(ggml_tensor* weight, ggml_tensor* x) {

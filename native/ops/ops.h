@@ -21,6 +21,9 @@ struct Map {
 
     int64_t pixels() const { return height * width; }
     int64_t size() const { return batch * pixels() * channels; }
+    bool is_like(const Map& other) const {
+        return batch == other.batch && height == other.height && width == other.width && channels == other.channels;
+    }
 };
 
 // Layers are weights alone; the word that applies one is a function of Ops.

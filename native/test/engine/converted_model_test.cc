@@ -4,6 +4,7 @@
 
 #include "native/engine/engine.h"
 #include "native/kernels/cpu.h"
+#include "native/test/engine/support.h"
 #include "native/test/kernels/support.h"
 #include "native/test/weights/model_files.h"
 #include "native/weights/model_conversion.h"
@@ -12,12 +13,6 @@ using namespace nd::engine;
 using namespace nd::test;
 
 namespace {
-
-std::vector<float> wave(int64_t size) {
-    std::vector<float> values;
-    for (int64_t i = 0; i < size; i++) values.push_back(std::sin(0.7f * static_cast<float>(i)));
-    return values;
-}
 
 // What every network of a model computes.
 std::vector<float> outputs(const std::string& path, const std::string& precision) {

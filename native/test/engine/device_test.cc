@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "native/engine/engine.h"
+#include "native/test/engine/support.h"
 #include "native/test/kernels/support.h"
 #include "native/test/weights/model_files.h"
 
@@ -38,21 +39,6 @@ std::unique_ptr<Engine> load(const std::string& path, const std::string& precisi
     options.precision = precision, options.threads = 2;
     if (on_device) options.device = device();
     return std::make_unique<Engine>(path, options, kGo, nullptr);
-}
-
-std::vector<float> wave(int64_t size) {
-    std::vector<float> values;
-    for (int64_t i = 0; i < size; i++) values.push_back(std::sin(0.7f * static_cast<float>(i)));
-    return values;
-}
-
-std::string code_of(const std::function<void()>& call) {
-    try {
-        call();
-    } catch (const nd::Error& error) {
-        return error.code();
-    }
-    return "none";
 }
 
 struct Output {

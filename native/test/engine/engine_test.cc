@@ -9,34 +9,21 @@
 
 #include "native/error.h"
 #include "native/kernels/cpu.h"
+#include "native/test/engine/support.h"
 #include "native/test/tap.h"
 
 using namespace nd::engine;
+using namespace nd::test;
 
 namespace {
 
 const std::string kFixtures = ND_FIXTURES;
-
-std::vector<float> wave(int64_t size) {
-    std::vector<float> values;
-    for (int64_t i = 0; i < size; i++) values.push_back(std::sin(0.7f * static_cast<float>(i)));
-    return values;
-}
 
 bool all_finite(const std::vector<float>& values) {
     for (const float value : values) {
         if (!std::isfinite(value)) return false;
     }
     return !values.empty();
-}
-
-std::string code_of(const std::function<void()>& call) {
-    try {
-        call();
-    } catch (const nd::Error& error) {
-        return error.code();
-    }
-    return "none";
 }
 
 std::unique_ptr<Engine> load(const std::string& name, LoadOptions options = {"auto", 2, size_t{1} << 30}) {

@@ -4,6 +4,7 @@
 
 #include "native/engine/engine.h"
 #include "native/error.h"
+#include "native/test/engine/support.h"
 #include "native/test/weights/model_files.h"
 
 using namespace nd::engine;
@@ -16,12 +17,6 @@ const CancelToken kGo;
 std::unique_ptr<Engine> open(const std::string& name, const std::string& precision, size_t budget, bool measures_only) {
     return std::make_unique<Engine>(std::string(ND_FIXTURES) + "/" + name,
                                     LoadOptions{precision, 2, budget, measures_only}, kGo, nullptr);
-}
-
-std::vector<float> wave(int64_t size) {
-    std::vector<float> values;
-    for (int64_t i = 0; i < size; i++) values.push_back(std::sin(0.7f * static_cast<float>(i)));
-    return values;
 }
 
 // Runs all stages of a request.

@@ -42,3 +42,8 @@ export class DiffusionError extends Error {
     if (code === 'ABORTED') this.name = 'AbortError';
   }
 }
+
+/** A process warning, for what went otherwise than asked and yet went on. */
+export function warn(code: 'ND_DEVICE_PACKAGE' | 'ND_ON_THE_CPU' | 'ND_VAE_IN_F32', message: string): void {
+  process.emitWarning(message, { type: 'NodeDiffusionWarning', code });
+}

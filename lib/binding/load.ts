@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import nodeGypBuild from 'node-gyp-build';
-import { DiffusionError } from '../errors';
+import { DiffusionError, warn } from '../errors';
 import type { NativeAddon } from './types';
 
 // The package's root is two folders up from lib/binding (tests run the sources) and from dist/binding alike.
@@ -33,8 +33,7 @@ function fromDevicePackage(): NativeAddon | undefined {
       if (wanted !== got) throw new Error(`expected version ${wanted}, got ${got}`);
       return require(path.dirname(manifest)) as NativeAddon;
     } catch (error) {
-      const warning = `${name} cannot be used: ${(error as Error).message}`;
-      process.emitWarning(warning, { type: 'NodeDiffusionWarning', code: 'ND_DEVICE_PACKAGE' });
+      warn('ND_DEVICE_PACKAGE', `${name} cannot be used: ${(error as Error).message}`);
     }
   }
   return undefined;

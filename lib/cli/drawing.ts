@@ -100,7 +100,7 @@ export async function draw<P extends AsyncDisposable>(
   load: (model: string | undefined, options: PipelineOptions) => Promise<P>,
   generate: (pipeline: P, onStep: NonNullable<SamplingRequest['onStep']>) => Promise<Drawn>,
 ): Promise<void> {
-  const progress = values.json || values.quiet ? { update() {}, clear() {} } : createProgress();
+  const progress = createProgress(values.json || values.quiet);
   const network = networkOptions(values);
   const flowShift = numberOption('flow-shift', values['flow-shift']);
   const started = performance.now();

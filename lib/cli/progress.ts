@@ -9,9 +9,10 @@ export interface Progress {
 
 const barWidth = 24;
 
-/** Draws on `stream` if it is a terminal. */
-export function createProgress(stream: NodeJS.WriteStream = process.stderr): Progress {
-  if (!stream.isTTY) return { update() {}, clear() {} };
+/** Draws on standard error if that is a terminal, unless `isSilent`. */
+export function createProgress(isSilent = false): Progress {
+  const stream = process.stderr;
+  if (isSilent || !stream.isTTY) return { update() {}, clear() {} };
   let started = performance.now();
   let current = '';
   return {

@@ -36,8 +36,7 @@ export async function upscale(args: string[], signal: AbortSignal): Promise<void
   if (more.length > 0) throw new UsageError(`unexpected argument '${more[0]}'`);
   if (values.model === undefined) throw new UsageError('--model: expected the file of an upscaler, got none');
   const network = networkOptions(values);
-  const isSilent = values.json || values.quiet;
-  const progress = isSilent ? { update() {}, clear() {} } : createProgress();
+  const progress = createProgress(values.json || values.quiet);
   const started = performance.now();
   try {
     const image = await Image.open(file);

@@ -32,6 +32,35 @@ export async function callNative<T>(
   }
 }
 
+/**
+ * Runs work that tells of its progress. What `onProgress` throws ends the work, and is what comes out.
+ *
+ * @param work takes the signal that stops it, and what hears of its progress; null where nobody listens
+ */
+export async function withProgress<T>(
+  signal: AbortSignal | undefined,
+  onProgress: ((fraction: number) => void) | undefined,
+  work: (stops: AbortSignal | undefined, report: ((fraction: number) => void) | null) => Promise<T>,
+): Promise<T> {
+  if (!onProgress) return work(signal, null);
+  const stop = new AbortController();
+  let thrown: { error: unknown } | undefined;
+  const report = (fraction: number) => {
+    try {
+      if (!thrown) onProgress(fraction);
+    } catch (error) {
+      thrown = { error };
+      stop.abort();
+    }
+  };
+  const [ended] = await Promise.allSettled([
+    work(signal ? AbortSignal.any([signal, stop.signal]) : stop.signal, report),
+  ]);
+  if (thrown) throw (thrown as { error: unknown }).error;
+  if (ended.status === 'rejected') throw ended.reason;
+  return ended.value;
+}
+
 function aborted(signal: AbortSignal): DiffusionError {
   return new DiffusionError('ABORTED', 'the call was aborted', { cause: signal.reason });
 }

@@ -1,6 +1,6 @@
 /** A ControlNet (arXiv 2302.05543): a network beside the UNet that holds it to a picture, shared by any number of pipelines. */
-import { DiffusionError } from '../errors';
-import { Model, type ModelInfo, type ModelOptions } from './model';
+import type { Model, ModelInfo, ModelOptions } from './model';
+import { loadPart } from './part';
 
 /** As of {@link Model.load}; it runs in this process: its maps go to the UNet without a copy. */
 export type ControlNetOptions = Omit<ModelOptions, 'isolate' | 'prediction' | 'zeroTerminalSnr' | 'flowShift'>;
@@ -18,11 +18,7 @@ export class ControlNet {
    * @throws what {@link Model.load} throws; MISSING_COMPONENT if the file is something else
    */
   static async load(path: string, options: ControlNetOptions = {}): Promise<ControlNet> {
-    const model = await Model.load(path, { ...options, isolate: false });
-    if (model.info.controlNet) return new ControlNet(model);
-    const { title } = model.info;
-    await model.dispose();
-    throw new DiffusionError('MISSING_COMPONENT', `${path}: recognised as ${title}; expected a ControlNet`);
+    return new ControlNet(await loadPart(path, { ...options, isolate: false }, 'controlNet', 'a ControlNet'));
   }
 
   /** What the file is; `info.controlNet` is there. */

@@ -1,10 +1,10 @@
 /** Writes a model as one file in other number formats. */
 import { availableParallelism } from 'node:os';
 import { loadAddon } from '../binding/load';
-import type { NativeConversionResult as ConversionResult, NativeCancellation } from '../binding/types';
+import type { NativeConversionResult as ConversionResult } from '../binding/types';
 import { DiffusionError } from '../errors';
 import { checkPath } from '../files';
-import { callNative } from './cancellation';
+import { callNative, withProgress } from './cancellation';
 
 export type { ConversionResult };
 
@@ -64,30 +64,11 @@ export async function convertModel(
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw invalid('onProgress', 'a function', onProgress);
 
-  const stop = new AbortController(); // when onProgress throws
-  let thrown: { error: unknown } | undefined;
-  const report = (fraction: number) => {
-    if (thrown) return;
-    try {
-      onProgress?.(fraction);
-    } catch (error) {
-      thrown = { error };
-      stop.abort();
-    }
-  };
-  const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
-  const convert = (cancellation: NativeCancellation | null) =>
-    loadAddon().convert(
-      input,
-      output,
-      { type, rules, vae: vae ?? '', threads },
-      cancellation,
-      onProgress ? report : null,
-    );
-  const [ended] = await Promise.allSettled([callNative(either, convert)]);
-  if (thrown) throw thrown.error;
-  if (ended.status === 'rejected') throw ended.reason;
-  return ended.value;
+  return withProgress(signal, onProgress, (stops, report) =>
+    callNative(stops, (cancellation) =>
+      loadAddon().convert(input, output, { type, rules, vae: vae ?? '', threads }, cancellation, report),
+    ),
+  );
 }
 
 function invalid(name: string, expected: string, got: unknown): DiffusionError {

@@ -19,7 +19,7 @@ import type {
   NativeResiduals as Residuals,
   NativeTextEncoderInfo as TextEncoderInfo,
 } from '../binding/types';
-import { DiffusionError } from '../errors';
+import { DiffusionError, warn } from '../errors';
 import { checkPath } from '../files';
 import { AdapterSet, type AdapterUse, nativeUse } from './adapters';
 import { callNative } from './cancellation';
@@ -148,12 +148,7 @@ export class Model {
     try {
       if (thrown) throw thrown.error;
       const { info } = native;
-      if (info.deviceReason) {
-        process.emitWarning(`${path} runs on the CPU: ${info.deviceReason}`, {
-          type: 'NodeDiffusionWarning',
-          code: 'ND_ON_THE_CPU',
-        });
-      }
+      if (info.deviceReason) warn('ND_ON_THE_CPU', `${path} runs on the CPU: ${info.deviceReason}`);
       return new Model(native, { ...info, prediction: chosenPrediction(info.prediction, options) }, addon);
     } catch (error) {
       await native.dispose();
@@ -331,10 +326,7 @@ function invalid(name: string, expected: string, got: unknown): DiffusionError {
 /** The VAE's values; says so where they had to be computed again. */
 function told({ values, wasRetried }: NativePicture): Float32Array {
   if (wasRetried) {
-    process.emitWarning("the VAE gave values that are not numbers in the model's precision: computed again in f32", {
-      type: 'NodeDiffusionWarning',
-      code: 'ND_VAE_IN_F32',
-    });
+    warn('ND_VAE_IN_F32', "the VAE gave values that are not numbers in the model's precision: computed again in f32");
   }
   return values;
 }

@@ -7,6 +7,7 @@ import type { Model } from '../model/model';
 import type { ExtraNetwork } from '../prompt/extra-networks';
 import { nearNames } from '../prompt/near-names';
 import { checkNames, finite, refuse } from './checks';
+import { keepLast } from './keep-last';
 import { namedFiles } from './named-files';
 
 export interface AdapterOptions {
@@ -122,9 +123,7 @@ function joined(uses: readonly AdapterUse[]): Required<AdapterUse>[] {
 /** The value of a key, made if it is not there; what failed is not kept, nor what was not asked for the longest. */
 async function kept<T>(entries: Map<string, Promise<T>>, limit: number, key: string, make: () => Promise<T>) {
   const value = entries.get(key) ?? make();
-  entries.delete(key);
-  entries.set(key, value);
-  if (entries.size > limit) entries.delete(entries.keys().next().value!);
+  keepLast(entries, key, value, limit);
   try {
     return await value;
   } catch (error) {

@@ -8,6 +8,7 @@ import { scheduleIndexAt } from '../prompt/schedule';
 import type { AdapterStore } from './adapter-store';
 import type { Direction } from './direction';
 import { concatenated, type JointPasses } from './joint-passes';
+import { keepLast } from './keep-last';
 import { type PixelSize, type SizeRequest, sizeNumbers } from './size-conditioning';
 import { type EncodedRow, encodeWindows, type TextEncoding, windowsFor } from './text-encoders';
 
@@ -68,7 +69,7 @@ interface ScheduledPrompt {
 }
 
 /** Contexts kept at once, beside those of a step: an alternating prompt comes back to its own, and a long edit does not fill the memory. */
-const contextLimit = 8;
+export const contextLimit = 8;
 
 /** The conditioning of a run of so many steps. Its contexts are native memory: `dispose` it. */
 export class Conditioning {
@@ -159,13 +160,8 @@ export class Conditioning {
   private async contextOf(rows: readonly Row[], count: number, limit: number, adapters?: AdapterSet): Promise<Encoded> {
     const key = JSON.stringify([count, rows, adapters?.name]);
     const encoded = this.contexts_.get(key) ?? (await this.createContext(rows, count, adapters));
-    this.contexts_.delete(key);
-    this.contexts_.set(key, encoded);
-    if (this.contexts_.size > limit) {
-      const [oldest, unused] = this.contexts_.entries().next().value!;
-      this.contexts_.delete(oldest);
-      this.free(unused);
-    }
+    const unused = keepLast(this.contexts_, key, encoded, limit);
+    if (unused) this.free(unused);
     return encoded;
   }
 

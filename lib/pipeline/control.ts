@@ -3,7 +3,8 @@ import { Image } from '../image/image';
 import { ControlNet } from '../model/control-net';
 import type { Addition, Context, Hint, ModelInfo, PlanesShape, Residuals } from '../model/model';
 import { checkNames, finite, oneOf, refuse } from './checks';
-import type { PromptRows } from './conditioning';
+import { contextLimit, type PromptRows } from './conditioning';
+import { keepLast } from './keep-last';
 import type { PixelSize } from './size-conditioning';
 import { inSlices, isResting } from './slices';
 import { planesOf } from './source';
@@ -68,9 +69,6 @@ function checkNet(name: string, { info: net }: ControlNet, info: ModelInfo): voi
     refuse(name, `one for latents of ${fits}`, `${net.unet?.inChannels} channels at 1 / ${got}`);
   }
 }
-
-/** Contexts that a net keeps: a prompt that alternates comes back to its own. */
-const contextLimit = 8;
 
 /** A pass of the UNet, as its ControlNets see it. */
 export interface ControlledPass {
@@ -149,13 +147,7 @@ export class Controls {
     const own =
       contexts.get(context) ??
       (await net.model.createContext(embeddings, context.rows, this.signal_, addition ?? null));
-    contexts.delete(context);
-    contexts.set(context, own);
-    if (contexts.size > contextLimit) {
-      const [oldest, unused] = contexts.entries().next().value!;
-      contexts.delete(oldest);
-      unused.dispose();
-    }
+    keepLast(contexts, context, own, contextLimit)?.dispose();
     return own;
   }
 }

@@ -1,7 +1,9 @@
 /** Upscalers of ESRGAN's kind: pictures made larger by a network. */
 import { DiffusionError } from '../errors';
 import { Image } from '../image/image';
-import { Model, type ModelInfo, type ModelOptions, type PlanesShape } from '../model/model';
+import { withProgress } from '../model/cancellation';
+import type { Model, ModelInfo, ModelOptions, PlanesShape } from '../model/model';
+import { loadPart } from '../model/part';
 import { toRgb8 } from './pictures';
 import { inSlices } from './slices';
 import { planesOf } from './source';
@@ -27,11 +29,7 @@ export class Upscaler {
    * @throws what {@link Model.load} throws; MISSING_COMPONENT if the file is something else
    */
   static async load(path: string, options: UpscalerOptions = {}): Promise<Upscaler> {
-    const model = await Model.load(path, options);
-    if (model.info.upscaler) return new Upscaler(model);
-    const { title } = model.info;
-    await model.dispose();
-    throw new DiffusionError('MISSING_COMPONENT', `${path}: recognised as ${title}; expected an upscaler`);
+    return new Upscaler(await loadPart(path, options, 'upscaler', 'an upscaler'));
   }
 
   /** What the file is; `info.upscaler` is there. */
@@ -55,25 +53,10 @@ export class Upscaler {
     if (onProgress !== undefined && typeof onProgress !== 'function')
       throw invalid('onProgress', 'a function', onProgress);
     const { width, height } = image;
-    // What the callback throws ends the work.
-    const stop = new AbortController();
-    let thrown: { error: unknown } | undefined;
-    const report = (fraction: number) => {
-      try {
-        if (!thrown) onProgress?.(fraction);
-      } catch (error) {
-        thrown = { error };
-        stop.abort();
-      }
-    };
-    const stops = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
-    const shape = [1, 3, height, width] as const;
     const planes = await inSlices(planesOf(image, image));
-    const work = this.upscalePixels(planes, shape, stops, onProgress && report);
-    const pixels = await work.catch((error) => {
-      throw thrown ? thrown.error : error;
-    });
-    if (thrown) throw thrown.error;
+    const pixels = await withProgress(signal, onProgress, (stops, report) =>
+      this.upscalePixels(planes, [1, 3, height, width], stops, report ?? undefined),
+    );
     const [w, h] = [width * this.scale, height * this.scale];
     return new Image(w, h, await inSlices(toRgb8(pixels, w * h)));
   }

@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { benchPrompt } from '../prompt';
 import type { Peer, PeerRound } from './peer';
-import { secondsIn } from './sd-cli';
+import { secondsIn, unableToDraw } from './sd-cli';
 import { lastLine, watch } from './watch';
 
 // From lib/bench/peers (tests run the sources) and from dist/bench/peers alike.
@@ -16,11 +16,7 @@ const types: Record<string, number> = {
 
 export const nodeStableDiffusionCpp: Peer = {
   title: 'node-stable-diffusion-cpp',
-  unable({ family, precision }) {
-    if (!['sd1', 'sd2', 'sdxl'].includes(family)) return `it knows no models like this one (${family})`;
-    if (!Object.hasOwn(types, precision)) return `it has no weights in ${precision}`;
-    return undefined;
-  },
+  unable: unableToDraw,
   format: ({ precision }) => (precision === 'auto' ? 'f16' : precision),
   async measure(program, configuration, signal) {
     const { model, width, height, steps, threads, precision } = configuration;

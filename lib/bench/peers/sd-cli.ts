@@ -13,6 +13,12 @@ const types: Record<string, string> = {
   ...{ q2_k: 'q2_K', q3_k: 'q3_K', q4_k: 'q4_K', q5_k: 'q5_K', q6_k: 'q6_K' },
 };
 
+/** Why stable-diffusion.cpp cannot draw this, on whatever way it is reached. */
+export function unableToDraw({ family, precision }: PeerConfiguration): string | undefined {
+  if (!['sd1', 'sd2', 'sdxl'].includes(family)) return `it knows no models like this one (${family})`;
+  return Object.hasOwn(types, precision) ? undefined : `it has no weights in ${precision}`;
+}
+
 /** With flash attention, from the start to the picture. */
 export const sdCli: Peer = createSdCli('stable-diffusion.cpp, flash attention', true);
 
@@ -22,11 +28,7 @@ export const sdCliDefault: Peer = createSdCli('stable-diffusion.cpp, defaults', 
 function createSdCli(title: string, isBest: boolean): Peer {
   return {
     title,
-    unable({ family, precision }) {
-      if (!['sd1', 'sd2', 'sdxl'].includes(family)) return `it knows no models like this one (${family})`;
-      if (!Object.hasOwn(types, precision)) return `it has no weights in ${precision}`;
-      return undefined;
-    },
+    unable: unableToDraw,
     format: ({ precision }) => types[precision],
     async measure(program, configuration, signal) {
       const folder = mkdtempSync(path.join(tmpdir(), 'node-diffusion-bench-'));

@@ -102,11 +102,11 @@ inline std::vector<int64_t> strides_of(const std::vector<int64_t>& shape) {
 
 // The instructions that make a tensor; `legacy` storages have a place for what they are a view of.
 inline void write_tensor(PickleWriter& pickle, const TorchLayout& layout, bool legacy = false) {
-    int64_t count = 1;
-    for (const int64_t n : layout.shape) count *= n;
+    uint64_t count = 1;  // wraps around where a hostile shape makes it
+    for (const int64_t n : layout.shape) count *= static_cast<uint64_t>(n);
     pickle.global("torch._utils", "_rebuild_tensor_v2").raw_bytes("((").text("storage");
     pickle.global("torch", layout.storage).text(layout.key).text("cpu");
-    pickle.integer(layout.count < 0 ? count : layout.count).raw_bytes(legacy ? "NtQ" : "tQ").integer(layout.offset);
+    pickle.integer(layout.count < 0 ? static_cast<int64_t>(count) : layout.count).raw_bytes(legacy ? "NtQ" : "tQ").integer(layout.offset);
     pickle.tuple(layout.shape).tuple(layout.strides).raw_bytes("\x89");
     pickle.global("collections", "OrderedDict").raw_bytes(")RtR");
 }

@@ -10,7 +10,7 @@ if (process.argv.includes('--clean')) process.exit(0);
 
 const whisper = path.join(path.dirname(require.resolve('ggml-source/package.json')), 'cpp', 'whisper.cpp');
 const source = path.join(whisper, 'ggml');
-const backends = new Set(['ggml-blas', 'ggml-cpu', 'ggml-cuda', 'ggml-metal', 'ggml-vulkan']);
+const backends = new Set(['ggml-blas', 'ggml-cuda', 'ggml-metal', 'ggml-vulkan']);
 fs.cpSync(source, path.join(deps, 'ggml'), {
   recursive: true,
   filter(file) {

@@ -35,7 +35,7 @@ const prompts = faces.flatMap((face, i) =>
   }),
 );
 
-exports.benchAccuracy = async ({ model, precision = 'auto,q8_0', steps = '25', threads, json }) => {
+exports.benchAccuracy = async ({ model, precision = 'bf16,q8_0', steps = '25', threads, json }) => {
   const options = { threads: threads === undefined ? os.availableParallelism() : Number(threads) };
   const draw = (kind) => drawAll(model, { ...options, precision: kind }, Number(steps));
   const reference = await draw('f32');

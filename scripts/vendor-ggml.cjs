@@ -14,7 +14,8 @@ const backends = new Set(['ggml-blas', 'ggml-cuda', 'ggml-metal', 'ggml-vulkan']
 fs.cpSync(source, path.join(deps, 'ggml'), {
   recursive: true,
   filter(file) {
-    const [top, folder] = path.relative(source, file).split(path.sep);
+    const [top, folder, name] = path.relative(source, file).split(path.sep);
+    if (folder === 'ggml-cpu') return !name || name === 'ggml-cpu-impl.h'; // which ggml-base includes
     return !(top === 'src' && folder?.startsWith('ggml-') && !folder.includes('.') && !backends.has(folder));
   },
 });

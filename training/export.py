@@ -1,14 +1,12 @@
-"""Writes the trained model as single files: avatar.safetensors (f16) and avatar.gguf, each with its configuration.
+"""Writes the trained model as one file, BUILD/avatar.safetensors: f16, CompVis' tensor names, its configuration in the metadata.
 
-python export.py [--build DIR] [--out DIR]   avatar.safetensors goes to --out, avatar.gguf stays in the build folder.
+python export.py [--build DIR]
 """
 
 import argparse
 import json
 from pathlib import Path
 
-import gguf
-import numpy as np
 import torch
 from safetensors.torch import save_file
 
@@ -40,7 +38,7 @@ def collect_tensors(avatar):
 
 
 def describe(avatar):
-    """The metadata that both files carry: the configuration and the tokenizer's merges."""
+    """The metadata: the configuration and the tokenizer's merges."""
     tokenizer = avatar.tokenizer
     config = {
         "format": 1,
@@ -66,33 +64,15 @@ def write_safetensors(path, tensors, metadata):
     path.chmod(0o644)
 
 
-def write_gguf(path, tensors, metadata):
-    """f16 for matrices and convolutions, f32 for vectors."""
-    writer = gguf.GGUFWriter(path, "sd1")
-    for key, value in metadata.items():
-        writer.add_string(key, value)
-    for name, tensor in tensors.items():
-        writer.add_tensor(name, np.ascontiguousarray((tensor.half() if tensor.ndim >= 2 else tensor).numpy()))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-
-
 def main(args):
     avatar = Avatar(args.build)
-    tensors, metadata = collect_tensors(avatar), describe(avatar)
-    args.out.mkdir(parents=True, exist_ok=True)
-    files = args.out / "avatar.safetensors", args.build / "avatar.gguf"
-    write_safetensors(files[0], tensors, metadata)
-    write_gguf(files[1], tensors, metadata)
-    for file in files:
-        print(f"{file.name}: {len(tensors)} tensors, {file.stat().st_size / 1e6:.1f} MB")
+    tensors = collect_tensors(avatar)
+    file = args.build / "avatar.safetensors"
+    write_safetensors(file, tensors, describe(avatar))
+    print(f"{file.name}: {len(tensors)} tensors, {file.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":
-    here = Path(__file__).parent
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", default=here / "build", type=Path)
-    parser.add_argument("--out", default=here.parent / "assets", type=Path)
+    parser.add_argument("--build", default=Path(__file__).parent / "build", type=Path)
     main(parser.parse_args())

@@ -1,6 +1,6 @@
-"""Writes the trained DDPM as assets/ddpm.safetensors: f16, diffusers' tensor names, its configuration in the metadata.
+"""Writes the trained DDPM as BUILD/ddpm.safetensors: f16, diffusers' tensor names, its configuration in the metadata.
 
-python export_ddpm.py [--build DIR] [--out DIR]
+python export_ddpm.py [--build DIR]
 """
 
 import argparse
@@ -29,15 +29,12 @@ def describe():
 
 def main(args):
     tensors = torch.load(args.build / "ddpm.pt", map_location="cpu")["unet"]
-    args.out.mkdir(parents=True, exist_ok=True)
-    file = args.out / "ddpm.safetensors"
+    file = args.build / "ddpm.safetensors"
     write_safetensors(file, tensors, {CONFIG_KEY: json.dumps(describe())})
     print(f"{file.name}: {len(tensors)} tensors, {file.stat().st_size / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":
-    here = Path(__file__).parent
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", default=here / "build", type=Path)
-    parser.add_argument("--out", default=here.parent / "assets", type=Path)
+    parser.add_argument("--build", default=Path(__file__).parent / "build", type=Path)
     main(parser.parse_args())

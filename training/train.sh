@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains both embedded models from nothing to assets/{avatar,ddpm}.safetensors; run it again to resume after an interruption.
+# Trains both embedded models from nothing to assets/{avatar,ddpm}.gguf; run it again to resume after an interruption.
 #
 #   training/train.sh [BUILD]
 #
@@ -30,5 +30,8 @@ stage vae-128.pt "$python" -u grow_vae.py --build "$build" --seconds "${GROW_SEC
 stage text.pt "$python" -u train_text.py --build "$build" --seconds "${TEXT_SECONDS:-300}"
 stage unet.pt "$python" -u train_unet.py --build "$build" --seconds "${UNET_SECONDS:-7200}"
 stage ddpm.pt "$python" -u train_ddpm.py --build "$build" --seconds "${DDPM_SECONDS:-7200}" --threads 2
-"$python" export.py --build "$build" --out ../assets
-"$python" export_ddpm.py --build "$build" --out ../assets
+"$python" export.py --build "$build"
+"$python" export_ddpm.py --build "$build"
+for model in avatar ddpm; do
+  node ../bin/node-diffusion.cjs convert "$build/$model.safetensors" "../assets/$model.gguf" --type q8_0
+done

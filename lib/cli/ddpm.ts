@@ -11,7 +11,7 @@ export const ddpmHelp = `node-diffusion ddpm -o OUT.png [options]
   Draws with a model that takes no prompt (DDPM, the simplest diffusion model).
 
   -o, --output FILE.png      where the picture goes; several become FILE-1.png, FILE-2.png ... (default out.png)
-  -m, --model PATH           safetensors file or diffusers folder with a UNet2DModel (default: the embedded one)
+  -m, --model PATH           safetensors or GGUF file, or diffusers folder, with a UNet2DModel (default: the embedded one)
       --count N              pictures, the seeds of which follow each other (default 1)
 ${drawingHelp}`;
 

@@ -55,7 +55,7 @@ export interface GenerationResult {
 }
 
 /** The model that comes with the package: small avatars from text. */
-export const embeddedModelPath = assetPath('avatar.safetensors');
+export const embeddedModelPath = assetPath('avatar.gguf');
 
 type Owned = Pick<Model, 'dispose'>;
 

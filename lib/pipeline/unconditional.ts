@@ -27,7 +27,7 @@ export interface UnconditionalResult {
 }
 
 /** The unconditional model that comes with the package: small avatars from noise. */
-export const embeddedDdpmPath = assetPath('ddpm.safetensors');
+export const embeddedDdpmPath = assetPath('ddpm.gguf');
 
 /** Whether the model is a UNet on pixels that takes no text (DDPM, arXiv 2006.11239; diffusers' UNet2DModel). */
 export function isUnconditional(info: ModelInfo): boolean {
@@ -45,7 +45,7 @@ export class UnconditionalPipeline {
   ) {}
 
   /**
-   * Loads a model: a safetensors file, a diffusers folder, or, without a path, the embedded one.
+   * Loads a model: a safetensors or GGUF file, a diffusers folder, or, without a path, the embedded one.
    *
    * @throws what {@link Model.load} throws; MISSING_COMPONENT if it is not unconditional; UNKNOWN_ARCHITECTURE if its pictures have
    * neither one channel nor three

@@ -22,7 +22,7 @@ t.test('the embedded model: JSON, text, chart, baseline', async (t) => {
   const args = [...small, '--precision', 'f32,q8_0', '--json', file('a.json'), '--chart', file('a.svg')];
   const first = await run([...args, '--peer', `diffusers=${process.execPath}`]);
   t.equal(first.code, 0, first.stderr);
-  t.match(first.stdout, /^avatar\.safetensors: .*\n2 steps with guidance, 1 threads/);
+  t.match(first.stdout, /^avatar\.gguf: .*\n2 steps with guidance, 1 threads/);
   t.match(first.stdout, /diffusers: skipped, without a network/);
   t.match(readFileSync(file('a.svg'), 'utf8'), /^<svg /);
 
@@ -30,7 +30,7 @@ t.test('the embedded model: JSON, text, chart, baseline', async (t) => {
   t.match(report, {
     ...{ kind: 'node-diffusion-bench', version: 1, date: /^\d{4}-\d\d-\d\dT/ },
     environment: { cpu: String, cores: Number, instructionSet: /scalar|avx2|avx512/, versions: { ggml: /^\d/ } },
-    settings: { model: { name: 'avatar.safetensors', family: 'custom' }, steps: 2, threads: 1, repeat: 1 },
+    settings: { model: { name: 'avatar.gguf', family: 'custom' }, steps: 2, threads: 1, repeat: 1 },
   });
   t.strictSame(
     report.results.map(({ width, height, precision }) => [width, height, precision]),

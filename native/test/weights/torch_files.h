@@ -106,7 +106,9 @@ inline void write_tensor(PickleWriter& pickle, const TorchLayout& layout, bool l
     for (const int64_t n : layout.shape) count *= static_cast<uint64_t>(n);
     pickle.global("torch._utils", "_rebuild_tensor_v2").raw_bytes("((").text("storage");
     pickle.global("torch", layout.storage).text(layout.key).text("cpu");
-    pickle.integer(layout.count < 0 ? static_cast<int64_t>(count) : layout.count).raw_bytes(legacy ? "NtQ" : "tQ").integer(layout.offset);
+    pickle.integer(layout.count < 0 ? static_cast<int64_t>(count) : layout.count)
+        .raw_bytes(legacy ? "NtQ" : "tQ")
+        .integer(layout.offset);
     pickle.tuple(layout.shape).tuple(layout.strides).raw_bytes("\x89");
     pickle.global("collections", "OrderedDict").raw_bytes(")RtR");
 }

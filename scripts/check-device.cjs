@@ -4,7 +4,7 @@
 //
 //   node scripts/check-device.cjs vulkan|cuda|metal [-DX=Y ...]
 //
-// Vulkan needs no GPU: Mesa's lavapipe computes on the CPU (Debian: apt-get install mesa-vulkan-drivers libvulkan-dev glslc
+// Vulkan needs no GPU: Mesa's lavapipe computes on the CPU, 25.0.7 at least, not 22.3.6 (Debian: apt-get install mesa-vulkan-drivers libvulkan-dev glslc
 // spirv-headers). CUDA on a machine without a card: -DCMAKE_CUDA_ARCHITECTURES=90-real builds, and the run then fails.
 const { spawnSync } = require('node:child_process');
 const path = require('node:path');

@@ -9,6 +9,7 @@
 #include "native/addon/load.h"
 #include "native/addon/peaks.h"
 #include "native/addon/wraps.h"
+#include "native/backend/device_failures.h"
 #include "native/kernels/cpu.h"
 
 namespace nd::addon {
@@ -30,8 +31,7 @@ static_assert(
     have_own_tags<CancellationWrap, ContextWrap, HintWrap, ResidualsWrap, ModelWrap, LoraWrap, AdapterSetWrap>());
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
-    // ggml writes its log to stderr otherwise; what matters of it comes back as an error.
-    ggml_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
+    backend::throw_what_ggml_aborts_at();
     auto* data = new AddonData();
     env.SetInstanceData(data);  // deleted with the environment
     env.AddCleanupHook([link = data->link] { link->close(); });

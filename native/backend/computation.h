@@ -2,12 +2,12 @@
 #pragma once
 
 #include <ggml-backend.h>
-#include <ggml-cpp.h>
 #include <ggml.h>
 
 #include <string>
 
 #include "native/backend/cancel_token.h"
+#include "native/backend/device_failures.h"
 #include "native/backend/extents.h"
 #include "native/backend/tensor_context.h"
 
@@ -36,7 +36,7 @@ class Computation {
   private:
     TensorContext inputs_;
     size_t input_count_ = 0;
-    ggml_backend_buffer_ptr inputs_buffer_;
+    Buffer inputs_buffer_;
 };
 
 }  // namespace nd::backend

@@ -2,39 +2,40 @@
 #pragma once
 
 #include <ggml-backend.h>
-#include <ggml-cpp.h>
 
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "native/backend/device_failures.h"
+
 namespace nd::backend {
 
 class Device {
   public:
-    // Starts the device and has it compute a small product, which must be right. Throws DEVICE_UNAVAILABLE with the
-    // reason. `name` is the word that the user chose it by, `most` the bytes of its memory that may be taken.
+    // Starts the device and probes it. Throws DEVICE_UNAVAILABLE with the reason. `name` is the word that the user
+    // chose it by, `most` the bytes of its memory that may be taken.
     static std::shared_ptr<Device> open(std::string name, ggml_backend_dev_t device, size_t most = SIZE_MAX);
 
     const std::string& name() const { return name_; }
     ggml_backend_t backend() const { return backend_.get(); }
+    ggml_backend_dev_t handle() const { return ggml_backend_get_device(backend()); }
     ggml_backend_buffer_type_t buffer_type() const { return ggml_backend_get_default_buffer_type(backend_.get()); }
     bool supports(const ggml_tensor* node) const { return ggml_backend_supports_op(backend_.get(), node); }
     // Bytes; SIZE_MAX where it does not tell.
     size_t free_memory() const;
     // Whether it multiplies weights of that type by f32.
     bool multiplies(ggml_type type) const;
-    // Runs a graph whose tensors all have their places. Throws COMPUTE_FAILED.
+    // Runs a graph whose tensors all have their places. Throws COMPUTE_FAILED, OUT_OF_MEMORY.
     void compute(ggml_cgraph* graph) const;
 
   private:
     Device(std::string name, ggml_backend_t backend, size_t most)
         : name_(std::move(name)), backend_(backend), most_(most) {}
-    void probe() const;
 
     std::string name_;
-    ggml_backend_ptr backend_;
+    Backend backend_;
     size_t most_;
 };
 

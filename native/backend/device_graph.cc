@@ -1,5 +1,8 @@
 #include "native/backend/device_graph.h"
 
+#include <ggml-impl.h>
+
+#include <algorithm>
 #include <atomic>
 
 #include "native/error.h"
@@ -10,6 +13,7 @@ namespace {
 
 constexpr size_t kMaxNodes = 65536;    // a word becomes up to a dozen; XL's UNet has some 2,500 words
 constexpr size_t kWordNodes = 64;      // that a word may add
+constexpr int kSlices = 8;             // of a run, between which an abort is heard
 std::atomic<uint64_t> next_number{1};  // a graph's address may come back, its number does not
 
 }  // namespace
@@ -51,7 +55,7 @@ void DeviceGraph::allocate_inputs() {
 size_t DeviceGraph::measure() {
     check_headroom();
     allocate_inputs();
-    const ggml_gallocr_ptr allocator(ggml_gallocr_new(device_->buffer_type()));
+    const Allocator allocator(ggml_gallocr_new(device_->buffer_type()), {device_->handle()});
     size_t size = 0;
     ggml_gallocr_reserve_n_size(allocator.get(), graph_, nullptr, nullptr, &size);
     return size;
@@ -69,8 +73,12 @@ void DeviceGraph::compute(const CancelToken* token) {
     const auto check = [&] {
         if (token && token->cancelled()) fail("ABORTED", "the computation was cancelled");
     };
-    check();
-    device_->compute(graph_);
+    const int count = ggml_graph_n_nodes(graph_), slice = count / kSlices + 1;
+    for (int first = 0; first < count; first += slice) {
+        check();
+        ggml_cgraph part = ggml_graph_view(graph_, first, std::min(first + slice, count));
+        device_->compute(&part);
+    }
     check();
 }
 

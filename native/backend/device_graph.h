@@ -1,9 +1,6 @@
 // A computation of ggml's own operations on a device.
 #pragma once
 
-#include <ggml-alloc.h>
-#include <ggml-cpp.h>
-
 #include <memory>
 
 #include "native/backend/computation.h"
@@ -17,7 +14,8 @@ class DeviceGraph;
 // Where the nodes of graphs live that run one at a time: as large as the largest of them, planned anew for each.
 class DeviceMemory {
   public:
-    explicit DeviceMemory(std::shared_ptr<Device> device) : device_(std::move(device)) {}
+    explicit DeviceMemory(std::shared_ptr<Device> device)
+        : device_(std::move(device)), allocator_(nullptr, {device_->handle()}) {}
 
     // Gives the graph's nodes their places; those of the graph before are gone. Throws OUT_OF_MEMORY.
     void place(DeviceGraph& graph);
@@ -25,7 +23,7 @@ class DeviceMemory {
 
   private:
     std::shared_ptr<Device> device_;
-    ggml_gallocr_ptr allocator_;
+    Allocator allocator_;
     uint64_t placed_ = 0;  // the number of the graph that is there
 };
 
@@ -43,7 +41,7 @@ class DeviceGraph final : public Computation {
 
     const Device& device() const { return *device_; }
     size_t measure() override;
-    // A run is not interrupted: `token` is looked at before it and after it.
+    // `token` is looked at between slices of the run.
     void compute(const CancelToken* token) override;
 
   private:

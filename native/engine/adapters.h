@@ -6,8 +6,6 @@
 // that is gated in the same product (GEGLU's) is merged all the same.
 #pragma once
 
-#include <ggml-cpp.h>
-
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -16,6 +14,7 @@
 #include <vector>
 
 #include "native/backend/cancel_token.h"
+#include "native/backend/device_failures.h"
 #include "native/backend/tensor_context.h"
 #include "native/ops/ops.h"
 #include "native/weights/lora_file.h"
@@ -40,7 +39,7 @@ enum class Component { unet, text };
 // Factors of low rank, for layers whose weights stay as they are.
 struct LowRankWeights {
     std::optional<backend::TensorContext> context;
-    ggml_backend_buffer_ptr buffer;
+    backend::Buffer buffer;
     ops::LowRanks layers;
 };
 

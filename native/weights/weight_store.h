@@ -2,7 +2,6 @@
 #pragma once
 
 #include <ggml-backend.h>
-#include <ggml-cpp.h>
 #include <ggml.h>
 
 #include <atomic>
@@ -14,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "native/backend/device_failures.h"
 #include "native/backend/tensor_context.h"
 #include "native/kernels/gemm/gate.h"
 #include "native/weights/model_file.h"
@@ -128,7 +128,7 @@ class WeightStore {
     std::vector<Entry> entries_;
     std::map<std::string, size_t> by_name_;  // index into entries_
     std::optional<backend::TensorContext> context_;
-    ggml_backend_buffer_ptr buffer_;
+    backend::Buffer buffer_;
     size_t reserved_ = 0;  // bytes
 };
 

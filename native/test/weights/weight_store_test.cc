@@ -1,7 +1,7 @@
 // Loading weights as rows: every number format, the order of convolutions, and what goes wrong.
 #include "native/weights/weight_store.h"
 
-#include <../src/ggml-backend-impl.h>  // relative to ggml's include folder: to make a buffer type that fails
+#include <ggml-backend-impl.h>
 #include <ggml-backend.h>
 
 #include <cmath>

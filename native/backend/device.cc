@@ -9,6 +9,14 @@
 
 namespace nd::backend {
 
+bool is_software(ggml_backend_dev_t device) {
+    const std::string description = ggml_backend_dev_description(device);
+    for (const char* name : {"llvmpipe", "lavapipe", "SwiftShader"}) {
+        if (description.find(name) != std::string::npos) return true;
+    }
+    return false;
+}
+
 std::shared_ptr<Device> Device::open(std::string name, ggml_backend_dev_t device, size_t most) {
     const char* description = ggml_backend_dev_description(device);
     check_headroom();

@@ -12,6 +12,9 @@
 
 namespace nd::backend {
 
+// Of drivers that compute on the CPU, by what they call themselves: ggml does not pass on Vulkan's device type.
+bool is_software(ggml_backend_dev_t device);
+
 class Device {
   public:
     // Starts the device and probes it. Throws DEVICE_UNAVAILABLE with the reason. `name` is the word that the user

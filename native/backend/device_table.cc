@@ -59,15 +59,6 @@ ggml_backend_dev_t find(const Row& row) {
     return ggml_backend_reg_dev_get(registry, 0);
 }
 
-// Drivers that compute on the CPU, by what they call themselves: ggml does not pass on Vulkan's device type.
-bool is_software(ggml_backend_dev_t device) {
-    const std::string description = ggml_backend_dev_description(device);
-    for (const char* name : {"llvmpipe", "lavapipe", "SwiftShader"}) {
-        if (description.find(name) != std::string::npos) return true;
-    }
-    return ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU;
-}
-
 DeviceInfo look(const Row& row) {
     DeviceInfo info;
     info.name = row.name;

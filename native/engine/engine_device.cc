@@ -7,7 +7,9 @@
 namespace nd::engine {
 
 Machine Engine::machine(ops::Formats formats) const {
-    return device_ ? Machine(device_, store_->is_f32("")) : Machine(threads_, formats);
+    if (!device_) return Machine(threads_, formats);
+    // Drivers on the CPU compile attention without its scores for half an hour, and are no faster with it.
+    return Machine(device_, store_->is_f32("") || backend::is_software(device_->handle()));
 }
 
 std::unique_ptr<Program> Engine::create_program(ops::Formats formats) const {

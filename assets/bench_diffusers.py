@@ -110,4 +110,5 @@ def main():
     print(json.dumps(dict(load=load, text=text, step=step, decode=decode, firstDecode=first_decode, peakBytes=peak)))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -63,6 +63,8 @@ export interface PeerResult {
   skipped?: string;
   /** The numbers that its weights are held in. */
   format?: string;
+  /** The numbers that it computes in, where it chooses them. */
+  computes?: string;
   load?: Spread;
   text?: Spread;
   step?: Spread;
@@ -124,5 +126,6 @@ export function peerResultOf(rounds: readonly PeerRound[], ours: Omit<Result, 'p
     figures[name] = spreadOf(values);
     ratios[name] = ratioOf(figures[name], name === 'peakBytes' ? ours.memory.peakBytes : ours[name]);
   }
-  return { ...figures, ratios };
+  const { computes } = rounds[0];
+  return { ...(computes === undefined ? {} : { computes }), ...figures, ratios };
 }

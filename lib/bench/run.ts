@@ -1,4 +1,6 @@
 /** Measures every configuration, in rounds: each program in turn, so that what slows the machine down meets all of them. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DiffusionError } from '../errors';
 import { estimateMemory } from '../model/estimate-memory';
@@ -52,11 +54,17 @@ export async function runBench(options: BenchOptions): Promise<Report> {
   const total = configurations.length * repeat * (1 + peers.length);
   const progress = { done: 0, begin: (what: string) => options.onProgress?.(what, progress.done++, total) };
   const results: Result[] = [];
-  for (const configuration of configurations) {
-    const peaks = await measurePeaks(threads, undefined, signal);
-    const rounds = new Rounds(configuration, info.family, peaks, peers);
-    for (let round = 0; round < repeat; round++) await rounds.measure(progress.begin, signal);
-    results.push(rounds.result());
+  const scratch = mkdtempSync(path.join(tmpdir(), 'node-diffusion-bench-'));
+  try {
+    for (const configuration of configurations) {
+      const peaks = await measurePeaks(threads, undefined, signal);
+      const { family } = info;
+      const rounds = new Rounds({ ...configuration, family, hasBf16: peaks.bf16 > 0, scratch }, peaks, peers);
+      for (let round = 0; round < repeat; round++) await rounds.measure(progress.begin, signal);
+      results.push(rounds.result());
+    }
+  } finally {
+    rmSync(scratch, { recursive: true, force: true, maxRetries: 5 }); // what was killed may write yet
   }
   const date = new Date().toISOString();
   return { kind: 'node-diffusion-bench', version: 1, date, environment: environmentHere(), settings, results };
@@ -66,17 +74,14 @@ export async function runBench(options: BenchOptions): Promise<Report> {
 class Rounds {
   private readonly rounds_: Round[] = [];
   private readonly peers_: { peer: InstalledPeer; rounds: PeerRound[]; skipped?: string }[];
-  private readonly peerConfiguration_: PeerConfiguration;
 
   constructor(
-    private readonly configuration_: Configuration,
-    family: string,
+    private readonly configuration_: PeerConfiguration,
     private readonly peaks_: Operations,
     peers: readonly InstalledPeer[],
   ) {
-    this.peerConfiguration_ = { ...configuration_, family, hasBf16: peaks_.bf16 > 0 };
     this.peers_ = peers.map((peer) => {
-      const skipped = knownPeers[peer.name].unable(this.peerConfiguration_);
+      const skipped = knownPeers[peer.name].unable(configuration_);
       return { peer, rounds: [], skipped };
     });
   }
@@ -90,7 +95,7 @@ class Rounds {
       if (entry.skipped !== undefined) continue;
       const { measure } = knownPeers[entry.peer.name];
       try {
-        entry.rounds.push(await measure(entry.peer.program, this.peerConfiguration_, signal));
+        entry.rounds.push(await measure(entry.peer.program, this.configuration_, signal));
       } catch (error) {
         if (signal?.aborted) throw error;
         entry.skipped = `it failed: ${error instanceof Error ? error.message : String(error)}`;
@@ -103,7 +108,7 @@ class Rounds {
     const peers = this.peers_.map(({ peer: { name }, rounds, skipped }): PeerResult => {
       const { title, format } = knownPeers[name];
       if (skipped !== undefined) return { name, title, skipped };
-      return { name, title, format: format(this.peerConfiguration_), ...peerResultOf(rounds, ours) };
+      return { name, title, format: format(this.configuration_), ...peerResultOf(rounds, ours) };
     });
     return { ...ours, peers };
   }

@@ -53,7 +53,8 @@ function describePeer(peer: PeerResult): string[] {
     const unit = name === 'peakBytes' ? bytes : seconds;
     return [row(`  ${names[name]}`, spread(figure, unit), `${describeRatio(ratio)} ours`)];
   });
-  return [`  ${peer.title}, ${peer.format}`, ...figures];
+  const computes = peer.computes === undefined ? '' : `, computing in ${peer.computes}`;
+  return [`  ${peer.title}, ${peer.format}${computes}`, ...figures];
 }
 
 export function describeComparison({ date, differences, results, missing }: Comparison): string {

@@ -11,15 +11,23 @@ function dtype(precision: string, hasBf16: boolean): string | undefined {
   return { auto, f32: 'float32', f16: 'float16', bf16: 'bfloat16' }[precision];
 }
 
+function isFolder(model: string): boolean {
+  return statSync(model, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/** Why the model's file is none for diffusers, whoever asks it to read. */
+export function unableToRead(model: string): string | undefined {
+  if (isFolder(model) || model.endsWith('.safetensors')) return undefined;
+  return 'it takes a safetensors file or a diffusers folder';
+}
+
 export const diffusers: Peer = {
   title: 'diffusers',
   unable({ model, family, precision, hasBf16 }) {
     if (!dtype(precision, hasBf16)) return `it has no weights in ${precision} on a CPU`;
-    if (statSync(model, { throwIfNoEntry: false })?.isDirectory()) return undefined;
-    if (family !== 'sd1')
+    if (family !== 'sd1' && !isFolder(model))
       return `without a network it takes a model of this kind (${family}) only as a diffusers folder`;
-    if (!model.endsWith('.safetensors')) return 'it takes a safetensors file or a diffusers folder';
-    return undefined;
+    return unableToRead(model);
   },
   format: ({ precision, hasBf16 }) => dtype(precision, hasBf16)!,
   async measure(program, configuration, signal) {

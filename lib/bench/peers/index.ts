@@ -4,6 +4,7 @@ import path from 'node:path';
 import { DiffusionError } from '../../errors';
 import { diffusers } from './diffusers';
 import { nodeStableDiffusionCpp } from './node-stable-diffusion-cpp';
+import { openvinoGenai } from './openvino-genai';
 import type { Peer } from './peer';
 import { sdCli, sdCliDefault } from './sd-cli';
 
@@ -11,6 +12,7 @@ export const peers = {
   'sd-cli': sdCli,
   'sd-cli-default': sdCliDefault,
   diffusers,
+  'openvino-genai': openvinoGenai,
   'node-stable-diffusion-cpp': nodeStableDiffusionCpp,
 } as const satisfies Record<string, Peer>;
 

@@ -7,6 +7,8 @@ export interface PeerConfiguration extends Configuration {
   family: string;
   /** Whether our own kernels multiply bf16 here: `auto` means it then. */
   hasBf16: boolean;
+  /** A folder of the run, removed at its end: what a peer makes of the model lies in it for later rounds. */
+  scratch: string;
 }
 
 /** Seconds and bytes of a process of its own. What is absent, the peer does not tell. */
@@ -19,6 +21,8 @@ export interface PeerRound {
   /** Of the process. */
   firstDecode?: number;
   peakBytes?: number;
+  /** The numbers that it computes in, where it chooses them. */
+  computes?: string;
 }
 
 export interface Peer {

@@ -1,6 +1,4 @@
 /** stable-diffusion.cpp's command line. Its times are those that it logs. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { benchPrompt } from '../prompt';
 import type { Peer, PeerConfiguration, PeerRound } from './peer';
@@ -31,16 +29,11 @@ function createSdCli(title: string, isBest: boolean): Peer {
     unable: unableToDraw,
     format: ({ precision }) => types[precision],
     async measure(program, configuration, signal) {
-      const folder = mkdtempSync(path.join(tmpdir(), 'node-diffusion-bench-'));
-      try {
-        const { steps } = configuration;
-        const args = argumentsFor(configuration, path.join(folder, 'picture.png'), isBest);
-        const isEnough = (log: string) => !isBest && stepsIn(log, steps).length === steps;
-        const { log, peakBytes } = await watch(program, args, signal, isEnough);
-        return { ...roundOf(log, steps, isBest), peakBytes };
-      } finally {
-        rmSync(folder, { recursive: true, force: true });
-      }
+      const { steps, scratch } = configuration;
+      const args = argumentsFor(configuration, path.join(scratch, 'picture.png'), isBest);
+      const isEnough = (log: string) => !isBest && stepsIn(log, steps).length === steps;
+      const { log, peakBytes } = await watch(program, args, signal, isEnough);
+      return { ...roundOf(log, steps, isBest), peakBytes };
     },
   };
 }

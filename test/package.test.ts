@@ -23,6 +23,7 @@ t.test('npm pack', async (t) => {
       'assets/avatar.gguf',
       'assets/ddpm.gguf',
       'assets/bench_diffusers.py',
+      'assets/bench_openvino.py',
       'assets/bpe_simple_vocab_16e6.txt.gz',
     ],
   ]) {

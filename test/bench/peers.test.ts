@@ -1,10 +1,11 @@
 /** Which peers there are, what they cannot draw, and what is read from their logs. */
-import { writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import { findPeer, peers } from '../../lib/bench/peers/index';
 import { roundOf as addonRound, nodeStableDiffusionCpp } from '../../lib/bench/peers/node-stable-diffusion-cpp';
-import { roundOf } from '../../lib/bench/peers/sd-cli';
+import { openvinoGenai } from '../../lib/bench/peers/openvino-genai';
+import { roundOf, sdCli } from '../../lib/bench/peers/sd-cli';
 import { watch } from '../../lib/bench/peers/watch';
 
 t.test('a peer is known and its program exists', async (t) => {
@@ -27,17 +28,22 @@ t.test('a peer is known and its program exists', async (t) => {
 
 t.test('what they cannot draw', async (t) => {
   const folder = t.testdir();
-  const here = { width: 64, height: 64, steps: 1, threads: 1, family: 'sd1', hasBf16: true };
+  const here = { width: 64, height: 64, steps: 1, threads: 1, family: 'sd1', hasBf16: true, scratch: folder };
   const configuration = { ...here, model: path.join(folder, 'x.safetensors'), precision: 'auto' };
   for (const { unable } of Object.values(peers)) {
     t.equal(unable(configuration), undefined);
     t.match(unable({ ...configuration, precision: 'q3' }), /q3/);
     t.match(unable({ ...configuration, family: 'custom' }), /custom/);
   }
-  const { diffusers, 'sd-cli': sdCli } = peers;
+  const { diffusers } = peers;
   t.match(diffusers.unable({ ...configuration, model: 'x.gguf' }), /safetensors/);
   t.match(diffusers.unable({ ...configuration, precision: 'q8_0' }), /q8_0/);
   t.equal(diffusers.unable({ ...configuration, family: 'sdxl', model: folder }), undefined, 'any folder');
+  t.match(openvinoGenai.unable({ ...configuration, model: 'x.gguf' }), /safetensors/);
+  t.match(openvinoGenai.unable({ ...configuration, precision: 'q4_k' }), /q4_k/);
+  t.match(openvinoGenai.unable({ ...configuration, family: 'sdxl', model: folder }), /sdxl/);
+  t.equal(openvinoGenai.unable({ ...configuration, model: folder }), undefined, 'a folder');
+  t.equal(openvinoGenai.format({ ...configuration, precision: 'q8_0' }), 'int8 weights');
   t.equal(diffusers.format(configuration), 'bfloat16');
   t.equal(diffusers.format({ ...configuration, hasBf16: false }), 'float32');
   t.equal(sdCli.format({ ...configuration, precision: 'q4_k' }), 'q4_K');
@@ -67,6 +73,37 @@ t.test("stable-diffusion.cpp's log", async (t) => {
   t.throws(() => roundOf(log.split('\n').slice(0, 8).join('\n'), 3, true), /decoding/);
 });
 
+const small = { width: 64, height: 64, steps: 4, threads: 1, family: 'sd1', hasBf16: true, scratch: '' };
+
+/** In Python's place: keeps what it is asked to do, converts any model but `none`, and answers what it was asked to draw. */
+const python = `#!${process.execPath}
+const { appendFileSync, writeFileSync } = require('node:fs');
+const { basename, dirname } = require('node:path');
+const [script, task, text] = process.argv.slice(2);
+const options = JSON.parse(text);
+if (options.model === 'none') throw new Error('no model');
+appendFileSync(dirname(options.folder) + '/calls', task + ' ' + basename(options.folder) + '\\n');
+if (task === 'convert') writeFileSync(options.folder + '/model_index.json', '{}');
+else console.log('a warning\\n' + JSON.stringify({ step: Array(options.steps).fill(1), computes: JSON.stringify(options.settings) }));
+`;
+
+t.test('openvino-genai converts a model once a run', { skip: process.platform === 'win32' }, async (t) => {
+  const scratch = t.testdir({ python });
+  const program = path.join(scratch, 'python');
+  chmodSync(program, 0o755);
+  const measure = (precision: string, model = 'x.safetensors') =>
+    openvinoGenai.measure(program, { ...small, scratch, model, precision });
+  await t.rejects(measure('auto', 'none'), { message: /ended with code 1/ });
+  t.strictSame(await measure('auto'), { step: [1, 1, 1, 1], computes: '{}' }, 'converted after a failure');
+  t.equal((await measure('bf16')).computes, '{"INFERENCE_PRECISION_HINT":"bf16"}', 'with the same weights');
+  await measure('q8_0');
+  const calls = readFileSync(path.join(scratch, 'calls'), 'utf8').trim().split('\n');
+  t.strictSame(calls, [
+    ...['convert openvino-f16', 'measure openvino-f16', 'measure openvino-f16'],
+    ...['convert openvino-int8', 'measure openvino-int8'],
+  ]);
+});
+
 /** An addon with the package's calls, whose log comes to the second callback; it draws as long as it says. */
 const addon = `exports.createContext = async ({ model, weightType }, log, progress) => ({
   txt2img: async ({ sampleSteps }) => {
@@ -83,7 +120,7 @@ t.test("node-stable-diffusion-cpp's addon, in a process of its own", async (t) =
   const file = path.join(t.testdir({ 'napi.node': '' }), 'napi.node');
   t.strictSame(findPeer('node-stable-diffusion-cpp', file).program, file, 'a file that is no program');
   const script = path.join(t.testdir({ 'addon.cjs': addon }), 'addon.cjs');
-  const here = { width: 64, height: 64, steps: 4, threads: 1, family: 'sd1', hasBf16: true, precision: 'q8_0' };
+  const here = { ...small, precision: 'q8_0' };
   const round = await nodeStableDiffusionCpp.measure(script, { ...here, model: 'x.safetensors' });
   t.match(round, { text: 0.042, step: [8], decode: 6, firstDecode: 9 });
   t.ok(round.load! >= 0 && round.load! < 5, `${round.load}`);

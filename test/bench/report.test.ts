@@ -40,6 +40,10 @@ t.test('as text', async (t) => {
   result.peers = [
     { name: 'sd-cli', title: 'stable-diffusion.cpp', format: 'f16', ...peer },
     { name: 'diffusers', title: 'diffusers', skipped: 'it knows no such model' },
+    {
+      ...{ name: 'openvino-genai', title: 'OpenVINO GenAI', format: 'f16 weights' },
+      ...peerResultOf([{ step: [5], computes: 'bf16' }], result),
+    },
   ];
   const text = describeReport(aReport([result]));
   for (const line of [
@@ -51,6 +55,7 @@ t.test('as text', async (t) => {
     /peak memory +2\.00 GiB/,
     /stable-diffusion\.cpp, f16\n +step +7\.50 s \(5\.00 s to 10\.0 s\) +3\.00 x \(1\.67 x to 5\.00 x\) ours/,
     /diffusers: skipped, it knows no such model/,
+    /OpenVINO GenAI, f16 weights, computing in bf16\n +step +5\.00 s +2\.00 x/,
   ]) {
     t.match(text, line);
   }

@@ -182,13 +182,18 @@ std::shared_ptr<const LowRankWeights> Adapters::low_ranks(const AdapterSet* set,
     ggml_context* context = result->context.emplace(2 * layers.size()).get();
     for (const auto& [tensor, factors] : layers) {
         const auto extent = store_.extent(*tensor);
-        ggml_tensor* down = ggml_new_tensor_3d(context, GGML_TYPE_F32, extent.in, extent.taps, factors.rank);
+        ggml_tensor* down = ggml_new_tensor_2d(context, GGML_TYPE_F32, extent.taps * extent.in, factors.rank);
         ggml_tensor* up = ggml_new_tensor_2d(context, GGML_TYPE_F32, factors.rank, extent.out);
         result->layers.emplace(store_.tensor(*tensor), ops::LowRank{down, up, factors.rank});
     }
     backend::check_headroom();
-    result->buffer.reset(ggml_backend_alloc_ctx_tensors_from_buft(context, ggml_backend_cpu_buffer_type()));
-    if (!result->buffer) fail("OUT_OF_MEMORY", "no memory for the factors of ", layers.size(), " layers");
+    // Where the weights are that they run beside.
+    ggml_backend_buffer_type_t memory = ggml_backend_buffer_get_type(store_.tensor(*layers.front().first)->buffer);
+    result->buffer.reset(ggml_backend_alloc_ctx_tensors_from_buft(context, memory));
+    if (!result->buffer) {
+        fail("OUT_OF_MEMORY", "no ", ggml_backend_buft_name(memory), " memory for the factors of ", layers.size(),
+             " layers");
+    }
     for (const auto& [tensor, factors] : layers) {
         const ops::LowRank& layer = result->layers.at(store_.tensor(*tensor));
         ggml_backend_tensor_set(layer.down, factors.down.data(), 0, factors.down.size() * sizeof(float));

@@ -1,14 +1,9 @@
 // Networks whose weights LoRAs change: the programs that run them.
 #include "native/engine/engine.h"
-#include "native/error.h"
 
 namespace nd::engine {
 
 std::shared_ptr<const AdapterSet> Engine::create_adapters(const std::vector<AdapterUse>& uses) {
-    if (device_ && !uses.empty()) {
-        fail("INVALID_ARGUMENT", "LoRAs: expected a model on the CPU, but this one is on the device ", device_->name(),
-             ": load it with device 'cpu'");
-    }
     return adapters_->bind(uses);
 }
 
@@ -24,7 +19,7 @@ std::string Engine::adapt(const AdapterSet* adapters, Component component, const
 std::unique_ptr<Program> Engine::create_program(ops::Formats formats, const AdapterSet* adapters, Component component) {
     auto program = create_program(formats);
     program->low_ranks = adapters_->low_ranks(adapters, component);
-    if (program->low_ranks) program->machine.cpu_ops->set_low_ranks(program->low_ranks->layers);
+    if (program->low_ranks) program->ops.set_low_ranks(program->low_ranks->layers);
     return program;
 }
 

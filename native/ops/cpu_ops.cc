@@ -157,12 +157,6 @@ Map CpuOps::linear(const Map& x, const Linear& layer, const Map* residual) {
     return change ? linear(inner, {change->up, nullptr, change->rank, layer.out}, &y) : y;
 }
 
-const LowRank* CpuOps::low_rank_of(const ggml_tensor* weight) const {
-    if (low_ranks_ == nullptr) return nullptr;
-    const auto found = low_ranks_->find(weight);
-    return found == low_ranks_->end() ? nullptr : &found->second;
-}
-
 Map CpuOps::geglu(const Map& x, const Linear& layer) {
     kernels::GemmArgs args = linear_args(x, layer);
     args.gated = true;

@@ -44,9 +44,6 @@ class CpuOps final : public Ops {
     Map embed(ggml_tensor* ids, int64_t batch, ggml_tensor* tokens, ggml_tensor* positions,
               ggml_tensor* extra) override;
 
-    // Layers that the words apply with a low-rank change; `layers` must outlive the graph.
-    void set_low_ranks(const LowRanks& layers) { low_ranks_ = &layers; }
-
     const std::array<double, 3>& operations() const override { return operations_; }
 
   private:
@@ -62,12 +59,10 @@ class CpuOps final : public Ops {
     Map multiply(kernels::GemmArgs args, const Map& x, ggml_tensor* weight, ggml_tensor* bias, const Map* residual,
                  Map y, Format y_format);
     static kernels::GemmArgs linear_args(const Map& x, const Linear& layer);
-    const LowRank* low_rank_of(const ggml_tensor* weight) const;
     void count(kernels::Format format, double operations) { operations_[static_cast<size_t>(format)] += operations; }
 
     backend::Graph& graph_;
     Formats formats_;
-    const LowRanks* low_ranks_ = nullptr;
     std::array<double, 3> operations_{};
     std::map<ggml_tensor*, bool> open_;                                  // and whether i8 is one of its formats
     std::map<std::pair<ggml_tensor*, Format>, ggml_tensor*> converted_;  // so that three readers share one conversion

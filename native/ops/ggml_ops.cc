@@ -82,6 +82,8 @@ Map GgmlOps::linear(const Map& x, const Linear& layer, const Map* residual) {
     Map y = x;
     y.channels = layer.out;
     ggml_tensor* product = multiply(layer.weight, as_last(x));
+    if (const LowRank* change = low_rank_of(layer.weight))
+        product = ggml_add(context(), product, multiply(change->up, multiply(change->down, as_last(x))));
     product = ggml_reshape_4d(context(), product, y.channels, y.width, y.height, y.batch);
     if (layer.bias) product = ggml_add(context(), product, layer.bias);
     if (residual) product = ggml_add(context(), product, as_last(*residual));

@@ -41,8 +41,9 @@ struct Conv {
 };
 
 // What runs beside a layer whose weights stay as they are: up(down(x)) is added to what it gives (arXiv 2106.09685).
+// Convolutions have one on the CPU alone: on a device they are never in blocks, and what changes them is merged.
 struct LowRank {
-    ggml_tensor* down = nullptr;  // f32 [rank][taps][in]
+    ggml_tensor* down = nullptr;  // f32 [rank][taps * in], the values [taps][in]
     ggml_tensor* up = nullptr;    // f32 [out][rank]
     int64_t rank = 0;
 };
@@ -112,6 +113,19 @@ class Ops {
     // Operations of the graph's products, two a multiply-add, by the format of what is multiplied: f32, bf16, int8.
     // Convolutions are counted by their definition, however they are computed.
     virtual const std::array<double, 3>& operations() const = 0;
+
+    // Layers that the words apply with a low-rank change; `layers` must outlive the graph.
+    void set_low_ranks(const LowRanks& layers) { low_ranks_ = &layers; }
+
+  protected:
+    const LowRank* low_rank_of(const ggml_tensor* weight) const {  // or null
+        if (low_ranks_ == nullptr) return nullptr;
+        const auto found = low_ranks_->find(weight);
+        return found == low_ranks_->end() ? nullptr : &found->second;
+    }
+
+  private:
+    const LowRanks* low_ranks_ = nullptr;
 };
 
 }  // namespace nd::ops

@@ -15,7 +15,7 @@
 
 namespace nd::weights {
 
-// PlaneConvolution: one whose rows keep the order of the file, for devices other than the CPU.
+// PlaneConvolution: one whose rows are [in][taps], as files have them, for devices other than the CPU.
 enum class WeightStore::Kind { Matrix, GatedMatrix, Convolution, PlaneConvolution, Vector, Table };
 
 struct WeightStore::Entry {
@@ -28,11 +28,27 @@ struct WeightStore::Entry {
     kernels::Packing packing() const { return kernels::packing_of(*tensor); }
     bool panels() const { return kernels::in_panels(packing()); }
     bool gated() const { return kind == Kind::GatedMatrix; }
-    int64_t taps() const { return kind == Kind::Convolution ? shape[1] : 1; }
+    bool as_planes() const { return kind == Kind::PlaneConvolution; }
+    int64_t taps() const { return kind == Kind::Convolution || as_planes() ? shape[1] : 1; }
     // What chunks are cut from: rows of the plan, with those that fill up a gated layer's panels.
     int64_t rows() const { return panels() && gated() ? kernels::places_of(plan.rows, true) : plan.rows; }
     // Rows of the plan that make a row of the tensor: a relaid convolution's are its taps.
     int64_t plan_rows() const { return kind == Kind::Convolution ? taps() / plan.taps : 1; }
+    // How `count` of the plan's rows become f32 as a change takes them, [taps][in], and how those become the tensor's.
+    RowPlan to_change() const {
+        RowPlan values = plan;
+        values.type = GGML_TYPE_F32;
+        if (as_planes()) {  // which the plan turns where a change does not, and the other way round
+            const bool turned = plan.taps > 1;
+            values.inner = turned ? plan.row_values() : shape[2];
+            values.taps = turned ? 1 : taps();
+        }
+        return values;
+    }
+    RowPlan from_change(int64_t count) const {
+        if (as_planes() && taps() > 1) return {count, taps(), shape[2], plan.type};
+        return {count * plan.taps, plan.inner, 1, plan.type};
+    }
     int64_t size() const {
         int64_t product = 1;
         for (const int64_t extent : shape) product *= extent;
@@ -82,11 +98,7 @@ ggml_tensor* WeightStore::convolution(const std::string& name, int64_t out, int6
     const int64_t taps = kernel > 0 && kernel <= kMaxKernel ? kernel * kernel : -1;  // -1: no shape at all
     std::vector<std::vector<int64_t>> accepted = {{out, in, kernel, kernel}, {out, taps, in}};
     if (kernel == 1) accepted.push_back({out, in});
-    if (options_.multiplies) {
-        const std::optional<uint64_t> row = element_count({taps, in});
-        return declare(name, Kind::PlaneConvolution, {out, row ? static_cast<int64_t>(*row) : -1}, accepted);
-    }
-    return declare(name, Kind::Convolution, {out, taps, in}, accepted);
+    return declare(name, options_.multiplies ? Kind::PlaneConvolution : Kind::Convolution, {out, taps, in}, accepted);
 }
 
 ggml_tensor* WeightStore::vector(const std::string& name, int64_t n) {
@@ -97,8 +109,8 @@ ggml_tensor* WeightStore::table(const std::string& name, int64_t rows, int64_t w
     return declare(name, Kind::Table, {rows, width}, {{rows, width}});
 }
 
-// `shape` is the tensor's, outermost first; `accepted` are the file's shapes that hold the same values, of which [out,
-// in, k, k] alone has them in another order.
+// `shape` is the tensor's, outermost first, of convolutions [out, taps, in] in either order; `accepted` are the file's
+// shapes that hold the same values, of which [out, in, k, k] alone has its rows as [in][taps].
 ggml_tensor* WeightStore::declare(const std::string& name, Kind kind, const std::vector<int64_t>& shape,
                                   const std::vector<std::vector<int64_t>>& accepted) {
     const auto known = by_name_.find(name);
@@ -125,8 +137,9 @@ ggml_tensor* WeightStore::declare(const std::string& name, Kind kind, const std:
     const bool as_planes = kind == Kind::PlaneConvolution;
     const bool turns =
         as_planes ? match->size() == 3 && (*match)[1] != 1 : kind == Kind::Convolution && match->size() == 4;
-    const int64_t inner = as_planes && turns ? (*match)[1] : shape.back();
-    const int64_t taps = !turns ? 1 : as_planes ? (*match)[2] : shape[1];
+    const int64_t row = as_planes ? shape[1] * shape[2] : shape.back();
+    const int64_t inner = as_planes && turns ? shape[1] : row;
+    const int64_t taps = !turns ? 1 : as_planes ? shape[2] : shape[1];
     const bool packable = options_.pack && kind != Kind::Vector && kind != Kind::Table;
     const ggml_type type = rows_type(kind, source.type, taps > 1, shape.front(), inner);
     const auto packing = packable ? choose_packing(name, precision_, source.type, type, shape.front(),
@@ -150,7 +163,8 @@ ggml_tensor* WeightStore::declare(const std::string& name, Kind kind, const std:
         const kernels::PackedLayout layout(packing, places, kind == Kind::Convolution ? shape[1] : 1, inner);
         tensor = ggml_new_tensor_1d(context_->get(), GGML_TYPE_I8, static_cast<int64_t>(layout.size));
     } else {
-        const std::vector<int64_t> ne(shape.rbegin(), shape.rend());
+        const std::vector<int64_t> ne =
+            as_planes ? std::vector<int64_t>{row, shape.front()} : std::vector<int64_t>(shape.rbegin(), shape.rend());
         tensor = ggml_new_tensor(context_->get(), plan.type, static_cast<int>(ne.size()), ne.data());
     }
     kernels::set_packing(*tensor, packing, panels && kind == Kind::GatedMatrix);
@@ -277,20 +291,17 @@ void WeightStore::convert_chunk(const Entry& entry, const Chunk& chunk, const Ch
                                 ConvertBuffers& buffers) {
     if (change == nullptr) return convert_rows(entry.source, entry.plan, chunk.first, chunk.count, target, buffers);
     const float* values = changed_rows(entry, chunk, change, buffers);
-    RowPlan relaid = entry.plan;  // the same values, which have their order now
-    relaid.rows = chunk.count * entry.plan.taps;
-    relaid.taps = 1;
+    const RowPlan plan = entry.from_change(chunk.count);
     TensorSource source = entry.source;
     source.type = GGML_TYPE_F32;
     source.data = reinterpret_cast<const std::byte*>(values);
-    convert_rows(source, relaid, 0, relaid.rows, target, buffers);
+    convert_rows(source, plan, 0, plan.rows, target, buffers);
 }
 
-// Rows of the file as f32 in the tensor's order, changed, in buffers.panel.
+// Rows of the file as f32 [taps][in], changed, in buffers.panel.
 const float* WeightStore::changed_rows(const Entry& entry, const Chunk& chunk, const Change* change,
                                        ConvertBuffers& buffers) {
-    RowPlan plan = entry.plan;
-    plan.type = GGML_TYPE_F32;
+    const RowPlan plan = entry.to_change();
     std::vector<float>& values = buffers.panel;
     values.resize(static_cast<size_t>(chunk.count * plan.row_values()));
     convert_rows(entry.source, plan, chunk.first, chunk.count, reinterpret_cast<std::byte*>(values.data()), buffers);
@@ -364,10 +375,11 @@ WeightStore::Extent WeightStore::extent(const std::string& name) const {
     const auto known = by_name_.find(name);
     if (known == by_name_.end()) return {};
     const Entry& entry = entries_[known->second];
-    const bool is_vector = entry.kind == Kind::Vector;
-    return {is_vector ? 1 : entry.shape.front(), entry.taps(), entry.shape.back(),
-            entry.packing() == kernels::Packing::i8 || (!entry.panels() && ggml_is_quantized(entry.plan.type)),
-            entry.gated()};
+    const bool is_vector = entry.kind == Kind::Vector, is_table = entry.kind == Kind::Table;
+    const bool in_blocks =
+        entry.packing() == kernels::Packing::i8 || (!entry.panels() && ggml_is_quantized(entry.plan.type));
+    return {is_vector ? 1 : entry.shape.front(), entry.taps(), entry.shape.back(), in_blocks && !is_table,
+            entry.gated() && !options_.multiplies};
 }
 
 size_t WeightStore::bytes() const {

@@ -84,8 +84,8 @@ class WeightStore {
     // A tensor as rows of weights [out][taps][in]; a vector is one row. All zero where there is none of that name.
     struct Extent {
         int64_t out = 0, taps = 0, in = 0;
-        bool is_quantised = false;  // in blocks, or packed in eight bits
-        bool is_gated = false;      // multiplied and gated in one
+        bool is_quantised = false;  // multiplied in blocks, or packed in eight bits
+        bool is_gated = false;      // multiplied and gated in one, as the CPU does it
     };
     Extent extent(const std::string& name) const;
 

@@ -1,17 +1,14 @@
-// The words in ggml's operations against the same models on our kernels: on ggml's own CPU backend, or on the device
-// that ND_TEST_DEVICE names (scripts/check-device.cjs). What they compute is checked against diffusers by way of those.
+// The words in ggml's operations against the same models on our kernels. What they compute is checked against diffusers
+// by way of those.
 #include "native/backend/device.h"
-
-#include <ggml-cpu.h>
 
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <functional>
 #include <string>
 #include <utility>
 
-#include "native/engine/engine.h"
+#include "native/test/engine/device_engines.h"
 #include "native/test/engine/support.h"
 #include "native/test/kernels/support.h"
 #include "native/test/weights/model_files.h"
@@ -20,26 +17,6 @@ using namespace nd::engine;
 using namespace nd::test;
 
 namespace {
-
-const CancelToken kGo;
-const std::string kNetworks = ND_FIXTURES, kFixtures = kNetworks + "/..";
-const char* const kNamed = std::getenv("ND_TEST_DEVICE");
-// A GPU may multiply f32 as halves.
-const double kMostInF32 = kNamed ? 5e-3 : 1e-5;
-
-std::shared_ptr<nd::backend::Device> device(size_t most = SIZE_MAX) {
-    if (kNamed) return nd::backend::open_device(kNamed);
-    auto opened = nd::backend::Device::open("ggml", ggml_backend_reg_dev_get(ggml_backend_cpu_reg(), 0), most);
-    ggml_backend_cpu_set_n_threads(opened->backend(), 1);  // its threads spin as they wait for each other
-    return opened;
-}
-
-std::unique_ptr<Engine> load(const std::string& path, const std::string& precision, bool on_device) {
-    LoadOptions options;
-    options.precision = precision, options.threads = 2;
-    if (on_device) options.device = device();
-    return std::make_unique<Engine>(path, options, kGo, nullptr);
-}
 
 struct Output {
     std::string network;
@@ -175,12 +152,6 @@ TEST("device: weights that it cannot hold stay on the CPU, and the model says so
     options.device = device();
     const auto held = open_engine(kNetworks + "/sd1.safetensors", options, kGo, nullptr);
     CHECK(held->info().device == "ggml" && held->info().device_reason.empty(), held->info().device_reason);
-}
-
-TEST("device: LoRAs are refused there") {
-    const auto engine = load(kNetworks + "/sd1.safetensors", "f32", true);
-    CHECK(engine->create_adapters({})->reports().empty());
-    CHECK(code_of([&] { engine->create_adapters(std::vector<AdapterUse>(1)); }) == "INVALID_ARGUMENT");
 }
 
 TEST("device: names that are none, and devices that this build lacks") {

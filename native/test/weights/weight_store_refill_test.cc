@@ -1,4 +1,5 @@
 // Tensors filled again with a change, and back: what is merged is what was to be added, and nothing is left of it.
+#include <../src/ggml-backend-impl.h>  // relative to ggml's include folder: to make a buffer type of a device
 #include <ggml-backend.h>
 
 #include <cmath>
@@ -90,6 +91,80 @@ TEST("weight store: a tensor filled again with a change is one loaded with it, a
             loaded.store.refill(file, name, nullptr, nullptr);
         for (size_t i = 0; i < original.size(); ++i)
             CHECK(bytes_of(loaded.tensors[i]) == original[i], precision, " ", i, " back");
+    }
+}
+
+TEST("weight store: a device's convolutions filled again with a change, and back") {
+    // The CPU's memory that does not say it is: tensors come to it whole.
+    ggml_backend_buffer_type hidden = *ggml_backend_cpu_buffer_type();
+    hidden.iface.is_host = [](ggml_backend_buffer_type_t) { return false; };
+    hidden.iface.alloc_buffer = [](ggml_backend_buffer_type_t self, size_t size) {
+        ggml_backend_buffer_t buffer = ggml_backend_buft_alloc_buffer(ggml_backend_cpu_buffer_type(), size);
+        buffer->buft = self;
+        return buffer;
+    };
+    const TemporaryFolder folder;
+    const std::vector<float> kernel = noise(130 * 64 * 9, 1), more = noise(130 * 64 * 9, 2), point = noise(130 * 64, 3);
+    const std::vector<float> more_point = noise(130 * 64, 4);
+    const auto file_of = [&](const std::string& name, const std::vector<float>& planes,
+                             const std::vector<float>& ones) {
+        std::vector<float> rows(planes.size());  // [out][taps][in], as converted files have them
+        adding(planes, 9, 64)(0, 130, rows.data());
+        return folder.write(name, safetensors({floats("unet.a.weight", {130, 64, 3, 3}, planes),
+                                               floats("unet.b.weight", {130, 9, 64}, rows),
+                                               floats("unet.c.weight", {130, 64, 1, 1}, ones)}));
+    };
+    const std::string before = file_of("before", kernel, point);
+    const std::string after = file_of("after", sum(kernel, more), sum(point, more_point));
+    const std::vector<std::string> names = {"unet.a.weight", "unet.b.weight", "unet.c.weight"};
+    const auto add_kernel = adding(more, 9, 64), add_point = adding(more_point, 1, 64);
+    for (const char* precision : {"f32", "f16", "q8_0"}) {
+        for (ggml_backend_buffer_type_t memory : {ggml_backend_cpu_buffer_type(), &hidden}) {
+            const auto load = [&](const ModelFile& file) {
+                LoadOptions options = with_precision(precision);
+                options.pack = false;
+                options.multiplies = [](ggml_type) { return true; };
+                auto store = std::make_unique<WeightStore>(file, options);
+                for (const std::string& name : names) store->convolution(name, 130, 64, name == names[2] ? 1 : 3);
+                store->load(memory);
+                return store;
+            };
+            const auto file = ModelFile::open(before), other = ModelFile::open(after);
+            const auto store = load(file), wanted = load(other);
+            std::vector<std::string> original;
+            for (const std::string& name : names) original.push_back(bytes_of(store->tensor(name)));
+            CHECK(original[0] == original[1], precision, ": one layout from both orders of the file");
+            for (const std::string& name : names)
+                store->refill(file, name, name == names[2] ? &add_point : &add_kernel, nullptr);
+            for (size_t i = 0; i < names.size(); ++i) {
+                CHECK(bytes_of(store->tensor(names[i])) == bytes_of(wanted->tensor(names[i])), precision, " ", i);
+                CHECK(bytes_of(store->tensor(names[i])) != original[i], precision, " ", i);
+                store->refill(file, names[i], nullptr, nullptr);
+                CHECK(bytes_of(store->tensor(names[i])) == original[i], precision, " ", i, " back");
+                const auto extent = store->extent(names[i]);
+                CHECK(extent.out == 130 && extent.taps == (i == 2 ? 1 : 9) && extent.in == 64 && !extent.is_quantised);
+            }
+        }
+    }
+}
+
+TEST("weight store: what a change may run beside: products in blocks, gated ones where they are not gated in one") {
+    const TemporaryFolder folder;
+    const auto file = ModelFile::open(
+        folder.write("a", safetensors({zeros("unet.a.weight", {64, 64}), zeros("unet.g.weight", {64, 64}),
+                                       zeros("unet.b.weight", {64, 64, 3, 3}), zeros("unet.t.weight", {4096, 64})})));
+    for (const bool device : {false, true}) {
+        LoadOptions options = with_precision("q8_0");
+        options.pack = false;
+        if (device) options.multiplies = [](ggml_type) { return true; };
+        WeightStore store(file, options);
+        store.matrix("unet.a.weight", 64, 64), store.gated_matrix("unet.g.weight", 64, 64);
+        store.convolution("unet.b.weight", 64, 64, 3);
+        CHECK(store.table("unet.t.weight", 4096, 64)->type == GGML_TYPE_Q8_0);
+        CHECK(store.extent("unet.a.weight").is_quantised && !store.extent("unet.a.weight").is_gated);
+        CHECK(store.extent("unet.g.weight").is_quantised && store.extent("unet.g.weight").is_gated == !device);
+        CHECK(store.extent("unet.b.weight").is_quantised == !device);
+        CHECK(!store.extent("unet.t.weight").is_quantised);
     }
 }
 

@@ -3,7 +3,7 @@
 // A set's changes are merged: the weights are computed again from the model's file, in f32, and packed as at loading,
 // so that they do not depend on what was merged before. Weights that are quantised in blocks, where a merged change
 // would be rounded away, keep their values, and a change of low rank becomes further linear layers at run time; a layer
-// that is gated in the same product (GEGLU's) is merged all the same.
+// that is gated in the same product (GEGLU's on the CPU) is merged all the same.
 #pragma once
 
 #include <cstdint>

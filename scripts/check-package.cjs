@@ -1,8 +1,9 @@
 'use strict';
-// Packs the package and installs the tarball into empty folders as users would: with the prebuilt addon of `npm run prebuildify` where PATH has
-// no compiler, with install scripts and without, and with --compile also with no prebuilt addon, from the tarball's own sources. Each must draw an
-// avatar. `--arch arm64 --node FILE` installs and draws as Linux on ARM instead, under qemu-aarch64 with that architecture's FILE of Node. Needs the
-// registry or npm's cache for the dependencies; not for Windows.
+// Packs the package and installs it into empty folders as users would, where PATH has no compiler, with install scripts and without: the tarball
+// that has the prebuilt addon of `npm run prebuildify` in it, and the two tarballs that are published, of which the platform's brings the addon.
+// With --compile also with no prebuilt addon, from the tarball's own sources. Each must please `npm ls` and draw an avatar with the addon that is
+// meant. `--arch arm64 --node FILE` installs and draws as Linux on ARM instead, under qemu-aarch64 with that architecture's FILE of Node. Needs
+// the registry or npm's cache for the dependencies; not for Windows.
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
@@ -62,17 +63,26 @@ const draw = `
     const { images } = await pipeline.txt2img({ prompt: 'a smiling woman with red hair', steps: 8, seed: 1 });
     await images[0].save('avatar.png');
     await pipeline.dispose();
+    console.log(Object.keys(require.cache).filter((file) => /node.diffusion.node$/.test(file)).join());
   })();
 `;
 
-function install(what, tarball, flags, env) {
-  const cwd = path.join(folder, what.replace(/[^a-z]+/g, '-'));
+/** `addon`: the file below node_modules that it has to draw with. */
+function install(what, addon, tarballs, flags, env) {
+  const cwd = path.join(folder, what.replace(/[^a-z0-9]+/g, '-'));
   fs.mkdirSync(cwd);
   fs.writeFileSync(path.join(cwd, 'package.json'), '{ "private": true }');
-  const args = ['install', '--no-audit', '--no-fund', '--prefer-offline', ...flags, tarball];
+  const args = ['install', '--no-audit', '--no-fund', '--prefer-offline', ...flags, ...tarballs];
   if (run(what, 'npm', args, { cwd, env }) === undefined) return;
-  if (run(what, node[0], [...node.slice(1), '-e', draw], { cwd, env }) === undefined) return;
-  console.log(`passed ${what}: avatar of ${fs.statSync(path.join(cwd, 'avatar.png')).size} bytes`);
+  if (run(`${what}: npm ls`, 'npm', ['ls', '--all'], { cwd, env }) === undefined) return;
+  const loaded = run(what, node[0], [...node.slice(1), '-e', draw], { cwd, env });
+  if (loaded === undefined) return;
+  if (!loaded.trim().endsWith(path.join('node_modules', addon))) {
+    console.log(`FAILED ${what}: expected node_modules/${addon}, got ${loaded}`);
+    failed++;
+    return;
+  }
+  console.log(`passed ${what}: avatar of ${fs.statSync(path.join(cwd, 'avatar.png')).size} bytes by ${addon}`);
 }
 
 function pack(name) {
@@ -84,31 +94,47 @@ function pack(name) {
   return tarball;
 }
 
-const prebuilt = path.join(root, 'prebuilds', `${process.platform}-${values.arch}`);
-if (!fs.existsSync(prebuilt)) {
+/** The two tarballs of this platform that are published. */
+function packPublished(tarball) {
+  const packages = path.join(folder, 'packages');
+  fs.cpSync(path.join(root, 'build', 'packages', own), path.join(packages, own), { recursive: true });
+  const published = path.join(folder, 'published');
+  const args = [path.join(__dirname, 'pack-platforms.cjs'), tarball, published, `--packages=${packages}`];
+  const sizes = run('pack what is published', process.execPath, args);
+  if (sizes === undefined) process.exit(1);
+  process.stdout.write(sizes);
+  return fs.readdirSync(published).map((name) => path.join(published, name));
+}
+
+const platform = `${process.platform}-${values.arch}`;
+const own = `node-diffusion-${platform}`;
+const prebuilt = path.join(root, 'prebuilds', platform);
+if (!fs.existsSync(prebuilt) || !fs.existsSync(path.join(root, 'build', 'packages', own))) {
   console.error(`check-package: expected a prebuilt addon, got none: npm run prebuildify -- --arch ${values.arch}`);
   process.exit(2);
 }
-const tarball = pack('prebuilt');
-if (foreign) {
-  // npm itself runs on this machine's Node, as which install scripts would look for an addon of this architecture.
-  install(
-    `prebuilt, ${values.arch}`,
-    tarball,
-    ['--ignore-scripts', '--os=linux', `--cpu=${values.arch}`, '--libc=glibc'],
-    process.env,
-  );
-} else {
-  const bare = barePath();
-  install('prebuilt, no compiler', tarball, [], bare);
-  install('prebuilt, no compiler, no scripts', tarball, ['--ignore-scripts'], bare);
+const whole = pack('prebuilt');
+const ways = [
+  ['prebuilt', `node-diffusion/prebuilds/${platform}/node-diffusion.node`, [whole]],
+  ['published', `${own}/node-diffusion.node`, packPublished(whole)],
+];
+const bare = barePath();
+for (const [what, addon, tarballs] of ways) {
+  if (foreign) {
+    // npm itself runs on this machine's Node, as which install scripts would look for an addon of this architecture.
+    const flags = ['--ignore-scripts', '--os=linux', `--cpu=${values.arch}`, '--libc=glibc'];
+    install(`${what}, ${values.arch}`, addon, tarballs, flags, process.env);
+  } else {
+    install(`${what}, no compiler`, addon, tarballs, [], bare);
+    install(`${what}, no compiler, no scripts`, addon, tarballs, ['--ignore-scripts'], bare);
+  }
 }
 if (values.compile && !foreign) {
   const aside = path.join(folder, 'aside');
   fs.cpSync(prebuilt, aside, { recursive: true });
   fs.rmSync(prebuilt, { recursive: true });
   try {
-    install('compiled', pack('sources'), [], process.env);
+    install('compiled', 'node-diffusion/build/Release/node_diffusion.node', [pack('sources')], [], process.env);
   } finally {
     fs.cpSync(aside, prebuilt, { recursive: true });
   }

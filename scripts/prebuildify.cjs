@@ -1,12 +1,14 @@
 'use strict';
-// Builds the addon for other machines than this one into prebuilds/<platform>-<arch>/, where node-gyp-build looks: with the C++ runtime in it,
-// stripped and, on Linux, for glibc 2.28. `--arch arm64` cross-compiles on Linux with Debian's g++-aarch64-linux-gnu. `--device vulkan` or `cuda`
-// makes a package of its own for it in build/packages/, for `npm pack`. The package `prebuildify` would download Node's headers, which nothing
-// here needs, and does not cross-compile.
+// Builds the addon for other machines than this one: with the C++ runtime in it, stripped and, on Linux, for glibc 2.28. It goes into a package
+// of its own in build/packages/ (scripts/pack-platforms.cjs) and into prebuilds/<platform>-<arch>/, where node-gyp-build looks and from where
+// `npm pack` takes it. `--arch arm64` cross-compiles on Linux with Debian's g++-aarch64-linux-gnu. `--device vulkan` or `cuda` makes a package
+// with that device in it, and no prebuild. The package `prebuildify` would download Node's headers, which nothing here needs, and does not
+// cross-compile.
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
+const { makeAddonPackage } = require('./addon-package.cjs');
 
 const root = path.resolve(__dirname, '..');
 const { values } = parseArgs({
@@ -52,35 +54,23 @@ function build() {
   };
 }
 
-/** The folder that the addon goes to; a device's has the manifest of a package in it. */
-function makeFolder() {
-  const { name, version, license, engines } = require('../package.json');
-  const own = `${name}-${platform}-${device}`;
-  const folder = device ? path.join(root, 'build', 'packages', own) : path.join(root, 'prebuilds', platform);
-  fs.rmSync(folder, { recursive: true, force: true });
-  fs.mkdirSync(folder, { recursive: true });
-  if (!device) return folder;
-  const manifest = {
-    ...{ name: own, version, license, engines },
-    description: `The native addon of ${name} with ${device} in it`,
-    ...{ os: [process.platform], cpu: [arch], main: 'node-diffusion.node', files: ['node-diffusion.node', 'NOTICE'] },
-  };
-  fs.writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
-  for (const file of ['LICENSE', 'NOTICE']) fs.copyFileSync(path.join(root, file), path.join(folder, file));
-  return folder;
-}
-
 const { prefix, options, built } = build();
 const run = (command, ...args) => execFileSync(command, args, { cwd: root, stdio: 'inherit' });
 
 process.env.ND_STATIC_RUNTIME = '1';
 run(process.execPath, path.join(__dirname, 'build-native.cjs'), ...options);
 
-const file = path.join(makeFolder(), 'node-diffusion.node');
+const file = makeAddonPackage({ os: process.platform, cpu: arch, device });
 fs.copyFileSync(path.join(built, 'node_diffusion.node'), file);
 if (process.platform === 'linux') run(`${prefix}strip`, '--strip-all', file);
 if (process.platform === 'darwin') run('strip', '-Sx', file);
 console.log(`${path.relative(root, file)}, ${(fs.statSync(file).size / 1e6).toFixed(1)} MB`);
 if (process.platform === 'linux') {
   run(process.execPath, path.join(__dirname, 'check-prebuild.cjs'), file, ...(device ? [device] : []));
+}
+if (!device) {
+  const folder = path.join(root, 'prebuilds', platform);
+  fs.rmSync(folder, { recursive: true, force: true });
+  fs.mkdirSync(folder, { recursive: true });
+  fs.copyFileSync(file, path.join(folder, path.basename(file)));
 }

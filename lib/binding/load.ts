@@ -11,32 +11,61 @@ const root = path.resolve(__dirname, '..', '..');
 /** What has addons in packages of their own, so that nobody downloads them who has no use for them. */
 const devices = ['cuda', 'vulkan'];
 
+/** Where the addon for the CPU is, in what is published: npm brings the one that fits as an optional dependency. */
+const platformPackage = `node-diffusion-${process.platform}-${process.arch}`;
+
 let addon: NativeAddon | undefined;
 
-/**
- * The addon: that of an installed device package if it loads, else a local build (build/Release), else the prebuild for this platform. Throws
- * `ADDON_NOT_FOUND`.
- */
+/** The addon: that of an installed device package if it loads, else that for the CPU. Throws `ADDON_NOT_FOUND`. */
 export function loadAddon(): NativeAddon {
-  addon ??= fromDevicePackage() ?? ownAddon();
+  addon ??= fromDevicePackage() ?? loadOwnAddon();
   return addon;
+}
+
+/** The first that is there of a local build (build/Release), the tarball's own prebuild and the platform package. Throws `ADDON_NOT_FOUND`. */
+export function loadOwnAddon(): NativeAddon {
+  const file = findBuilt();
+  const manifest = find(`${platformPackage}/package.json`);
+  try {
+    if (file !== undefined) return nodeGypBuild(root) as NativeAddon;
+    if (manifest !== undefined) return loadPackage(manifest);
+  } catch (cause) {
+    throw notFound(`${file ?? platformPackage} cannot be used: ${(cause as Error).message}`, cause);
+  }
+  throw notFound(
+    `the native addon is not built for ${process.platform}-${process.arch}, and ${platformPackage} is not installed`,
+  );
+}
+
+function notFound(what: string, cause?: unknown): DiffusionError {
+  const prebuilt = `npm install ${platformPackage}@${versionOf(path.join(root, 'package.json'))}`;
+  return new DiffusionError(
+    'ADDON_NOT_FOUND',
+    `${what}. \`${prebuilt}\` brings it where it is published, \`npm run build:native\` in ${root} compiles it`,
+    { cause },
+  );
 }
 
 /** From `node-diffusion-linux-x64-cuda` and the like. One that is there and cannot be used is told by the process warning `ND_DEVICE_PACKAGE`. */
 function fromDevicePackage(): NativeAddon | undefined {
   for (const device of devices) {
-    const name = `node-diffusion-${process.platform}-${process.arch}-${device}`;
+    const name = `${platformPackage}-${device}`;
     const manifest = find(`${name}/package.json`);
     if (manifest === undefined) continue;
     try {
-      const [wanted, got] = [path.join(root, 'package.json'), manifest].map(versionOf);
-      if (wanted !== got) throw new Error(`expected version ${wanted}, got ${got}`);
-      return require(path.dirname(manifest)) as NativeAddon;
+      return loadPackage(manifest);
     } catch (error) {
       warn('ND_DEVICE_PACKAGE', `${name} cannot be used: ${(error as Error).message}`);
     }
   }
   return undefined;
+}
+
+/** The addon of a package that has to be of our own version: the border between the two is no public interface. */
+function loadPackage(manifest: string): NativeAddon {
+  const [wanted, got] = [path.join(root, 'package.json'), manifest].map(versionOf);
+  if (wanted !== got) throw new Error(`expected version ${wanted}, got ${got}`);
+  return require(path.dirname(manifest)) as NativeAddon;
 }
 
 function find(file: string): string | undefined {
@@ -47,18 +76,14 @@ function find(file: string): string | undefined {
   }
 }
 
-function versionOf(manifest: string): unknown {
-  return JSON.parse(readFileSync(manifest, 'utf8')).version;
+function findBuilt(): string | undefined {
+  try {
+    return nodeGypBuild.resolve(root);
+  } catch {
+    return undefined;
+  }
 }
 
-function ownAddon(): NativeAddon {
-  try {
-    return nodeGypBuild(root) as NativeAddon;
-  } catch (cause) {
-    throw new DiffusionError(
-      'ADDON_NOT_FOUND',
-      `the native addon is not built for ${process.platform}-${process.arch}: run \`npm run build:native\` in ${root}`,
-      { cause },
-    );
-  }
+function versionOf(manifest: string): unknown {
+  return JSON.parse(readFileSync(manifest, 'utf8')).version;
 }

@@ -1,7 +1,9 @@
-/** What a prebuilt addon may ask of a system, and that the workflows that build them run commands that exist. */
-import { readdirSync, readFileSync } from 'node:fs';
+/** What a prebuilt addon may ask of a system, what installing does where there is one, and that the workflows that build them run commands that exist. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
+import { type Installed, installed } from './support/installed';
 
 const root = path.resolve(__dirname, '..');
 type Needs = { libraries: string[]; versions: string[] };
@@ -41,13 +43,44 @@ t.test('a device brings libraries of its own', async (t) => {
   t.strictSame(findExcess(needs, 'cuda'), ['libvulkan.so.1']);
 });
 
+/** What `npm install` runs. */
+function runInstall({ root, env }: Installed) {
+  const { stdout, stderr, status } = spawnSync(process.execPath, ['scripts/install.cjs'], {
+    cwd: root,
+    env,
+    encoding: 'utf8',
+  });
+  return { stdout: stdout.trim(), stderr, status };
+}
+
+t.test('installing compiles nothing where a prebuilt addon is there and loads', async (t) => {
+  const quiet = { stdout: '', stderr: '', status: 0 };
+  t.strictSame(runInstall(installed(t, ['package'])), quiet);
+  t.strictSame(runInstall(installed(t, ['prebuilds'])), quiet);
+});
+
+t.test('installing compiles where none is there or it is of no use, and says why', async (t) => {
+  const compiled = { stdout: 'compiled', status: 0 };
+  t.match(runInstall(installed(t, [])), { ...compiled, stderr: /no prebuilt addon for .*--omit=optional/ });
+  t.match(runInstall(installed(t, ['build'])), { ...compiled, stderr: /no prebuilt addon for / });
+  for (const broken of ['package', 'prebuilds'] as const) {
+    const stderr = /the prebuilt addon does not load here \(.*node-diffusion\.node.*\); compiling/s;
+    t.match(runInstall(installed(t, [broken], { broken })), { ...compiled, stderr });
+  }
+  t.match(runInstall(installed(t, ['package'], { version: '0.0.1' })), {
+    ...compiled,
+    stderr: /does not load here \(expected version \d.*, got 0\.0\.1\); compiling/,
+  });
+});
+
 t.test('workflows run scripts that exist', async (t) => {
   const { scripts } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
   const folder = path.join(root, '.github', 'workflows');
   for (const file of readdirSync(folder)) {
     const text = readFileSync(path.join(folder, file), 'utf8');
-    const names = [...text.matchAll(/npm (?:run ([\w:-]+)|(test))/g)].map(([, run, test]) => run ?? test);
+    const names = [...text.matchAll(/npm (?:run ([\w:-]+)|(test)\b)/g)].map(([, run, test]) => run ?? test);
     t.ok(names.length > 0, file);
     for (const name of names) t.ok(scripts[name], `${file}: ${name}`);
+    for (const [, script] of text.matchAll(/node (scripts\/\S+)/g)) t.ok(existsSync(path.join(root, script)), script);
   }
 });

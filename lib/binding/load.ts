@@ -30,19 +30,19 @@ export function loadOwnAddon(): NativeAddon {
     if (file !== undefined) return nodeGypBuild(root) as NativeAddon;
     if (manifest !== undefined) return loadPackage(manifest);
   } catch (cause) {
-    throw notFound(`${file ?? platformPackage} cannot be used: ${(cause as Error).message}`, cause);
+    throw notFound(`${file ?? platformPackage} cannot be used: ${(cause as Error).message}`, { cause });
   }
   throw notFound(
     `the native addon is not built for ${process.platform}-${process.arch}, and ${platformPackage} is not installed`,
   );
 }
 
-function notFound(what: string, cause?: unknown): DiffusionError {
+function notFound(what: string, options?: ErrorOptions): DiffusionError {
   const prebuilt = `npm install ${platformPackage}@${versionOf(path.join(root, 'package.json'))}`;
   return new DiffusionError(
     'ADDON_NOT_FOUND',
     `${what}. \`${prebuilt}\` brings it where it is published, \`npm run build:native\` in ${root} compiles it`,
-    { cause },
+    options,
   );
 }
 

@@ -16,6 +16,7 @@ void probe(ggml_backend_t backend) {
     ggml_tensor* w = ggml_new_tensor_2d(context.get(), GGML_TYPE_F16, kIn, kOut);
     ggml_tensor* x = ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, kIn, kColumns);
     ggml_tensor* y = ggml_mul_mat(context.get(), w, x);
+    if (!ggml_backend_supports_op(backend, y)) fail("COMPUTE_FAILED", "it has no product of matrices");
     ggml_cgraph* graph = ggml_new_graph(context.get());
     ggml_build_forward_expand(graph, y);
     ggml_backend_buffer_t buffer = ggml_backend_alloc_ctx_tensors(context.get(), backend);

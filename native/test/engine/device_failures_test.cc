@@ -25,6 +25,7 @@ using namespace nd::test;
 namespace {
 
 struct Driver {
+    bool multiplies = true;
     int faults = 0;  // of the next runs of graphs
     const char* message = "";
     int runs = 0, buffers = 0;  // buffers that were got and not given back
@@ -49,6 +50,9 @@ ggml_backend_device* faulty_device() {
         };
         driver.buffers++;
         return buffer;
+    };
+    device.iface.supports_op = [](ggml_backend_dev_t, const ggml_tensor* node) {
+        return driver.multiplies || node->op != GGML_OP_MUL_MAT;
     };
     device.iface.get_buffer_type = [](ggml_backend_dev_t) { return &buffers; };
     device.iface.init_backend = [](ggml_backend_dev_t, const char*) {
@@ -84,6 +88,14 @@ std::vector<float> encode(Engine& engine, const CancelToken& token = {}) {
 }
 
 }  // namespace
+
+// ggml's Metal on an old Mac's or a virtual machine's GPU.
+TEST("device failures: a device that has no product is not asked for one") {
+    driver = {};
+    driver.multiplies = false;
+    CHECK(code_of([] { load(); }) == "DEVICE_UNAVAILABLE");
+    CHECK(driver.runs == 0 && driver.buffers == 0, driver.runs, " ", driver.buffers);
+}
 
 TEST("device failures: an abort is heard inside a run") {
     driver = {};

@@ -122,7 +122,8 @@ const bare = barePath();
 for (const [what, addon, tarballs] of ways) {
   if (foreign) {
     // npm itself runs on this machine's Node, as which install scripts would look for an addon of this architecture.
-    const flags = ['--ignore-scripts', '--os=linux', `--cpu=${values.arch}`, '--libc=glibc'];
+    // --force: of a package that is named it asks whether it fits this machine, whatever --cpu says.
+    const flags = ['--ignore-scripts', '--force', '--os=linux', `--cpu=${values.arch}`, '--libc=glibc'];
     install(`${what}, ${values.arch}`, addon, tarballs, flags, process.env);
   } else {
     install(`${what}, no compiler`, addon, tarballs, [], bare);

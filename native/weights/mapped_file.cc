@@ -6,15 +6,10 @@
 
 #include "native/error.h"
 #include "native/weights/mapping_guard.h"
+#include "native/weights/system_reason.h"
 
 #ifdef _WIN32
-#ifndef NOMINMAX
-#define NOMINMAX
-#endif
-#ifndef WIN32_LEAN_AND_MEAN
-#define WIN32_LEAN_AND_MEAN
-#endif
-#include <windows.h>
+#include "native/weights/windows.h"
 #else
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -29,7 +24,7 @@ namespace nd::weights {
 namespace {
 
 [[noreturn]] void cannot_open(const std::string& path, int code) {
-    fail("FILE_NOT_FOUND", path, ": cannot be read: ", std::system_category().message(code));
+    fail("FILE_NOT_FOUND", path, ": cannot be read: ", system_reason(code));
 }
 
 // The system call would read a path only as far as its first NUL.

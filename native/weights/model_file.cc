@@ -149,7 +149,7 @@ std::string ModelFile::fingerprint() const {
         std::error_code ignored;
         const auto time = std::filesystem::last_write_time(native_path(file->path()), ignored);
         text += file->path() + ' ' + std::to_string(file->bytes().size()) + ' ' +
-                std::to_string(time.time_since_epoch().count()) + '\n';
+                std::to_string(static_cast<int64_t>(time.time_since_epoch().count())) + '\n';
     }
     return text;
 }

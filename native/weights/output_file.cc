@@ -8,15 +8,10 @@
 
 #include "native/error.h"
 #include "native/weights/mapped_file.h"
+#include "native/weights/system_reason.h"
 
 #ifdef _WIN32
-#ifndef NOMINMAX
-#define NOMINMAX
-#endif
-#ifndef WIN32_LEAN_AND_MEAN
-#define WIN32_LEAN_AND_MEAN
-#endif
-#include <windows.h>
+#include "native/weights/windows.h"
 #else
 #include <fcntl.h>
 #include <unistd.h>
@@ -41,7 +36,7 @@ std::string unfinished_name() {
 }  // namespace
 
 void OutputFile::failed(int code) const {
-    fail("FILE_NOT_WRITABLE", path_, ": could not be written: ", std::system_category().message(code));
+    fail("FILE_NOT_WRITABLE", path_, ": could not be written: ", system_reason(code));
 }
 
 #ifdef _WIN32
@@ -78,6 +73,18 @@ void OutputFile::close() noexcept {
 
 #else
 
+namespace {
+
+int flush(int file) {
+#ifdef F_FULLFSYNC
+    // On macOS fsync stops at the drive's own cache. Not every file system knows the call that does not.
+    if (::fcntl(file, F_FULLFSYNC) == 0) return 0;
+#endif
+    return ::fsync(file);
+}
+
+}  // namespace
+
 OutputFile::OutputFile(const std::string& path)
     : path_(path), target_(native_path(path)), unfinished_(target_.parent_path() / unfinished_name()) {
     file_ = ::open(unfinished_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -94,7 +101,7 @@ void OutputFile::write(std::span<const std::byte> bytes) {
 }
 
 void OutputFile::commit() {
-    if (::fsync(file_) != 0) failed(errno);
+    if (flush(file_) != 0) failed(errno);
     close();
     if (::rename(unfinished_.c_str(), target_.c_str()) != 0) failed(errno);
     committed_ = true;

@@ -246,7 +246,7 @@ class Task {
                     }
                     const __m512 even = _mm512_mul_ps(_mm512_load_ps(sum), inverse);
                     const __m512 odd = _mm512_mul_ps(_mm512_load_ps(sum + kLanes), inverse);
-                    const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(odd, even);
+                    const __m512i both = as_bits(_mm512_cvtne2ps_pbh(odd, even));
                     r[i].v = _mm512_castsi512_ps(_mm512_permutexvar_epi16(interleave, both));
                 }
                 F32x16::transpose(r);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "native/kernels/simd/bf16x32.h"
 #include "native/kernels/simd/f32x16.h"
 
 namespace nd::kernels::avx512bf16 {
@@ -13,7 +14,7 @@ constexpr int kKeyRows = 8;                      // keys of a tile
 
 // Products of pairs of bf16, added to f32 sums: Intel's VDPBF16PS.
 ND_INLINE __m512 dot(__m512 sum, __m512i a, __m512i b) {
-    return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
+    return _mm512_dpbf16_ps(sum, as_bf16(a), as_bf16(b));
 }
 
 struct alignas(64) Table {

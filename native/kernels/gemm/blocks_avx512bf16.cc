@@ -12,6 +12,7 @@
 #include "native/kernels/gemm/gate.h"
 #include "native/kernels/gemm/packing.h"
 #include "native/kernels/scratch.h"
+#include "native/kernels/simd/bf16x32.h"
 #include "native/kernels/simd/f32x16.h"
 
 namespace nd::kernels::avx512bf16 {
@@ -172,7 +173,7 @@ ND_NOINLINE void widen(const char* from, size_t row_bytes, int64_t rows, int64_t
             lines[row] = F32x16::zero();
             if (row >= rows) continue;
             const Values v = Block::load(block + static_cast<size_t>(row) * row_bytes, part);
-            lines[row] = {(__m512)_mm512_cvtne2ps_pbh(v.high.v, v.low.v)};
+            lines[row] = {_mm512_castsi512_ps(as_bits(_mm512_cvtne2ps_pbh(v.high.v, v.low.v)))};
         }
         F32x16::transpose(lines);
         ND_UNROLL

@@ -12,6 +12,7 @@
 #include "native/kernels/gemm/packing.h"
 #include "native/kernels/gemm/winograd.h"
 #include "native/kernels/scratch.h"
+#include "native/kernels/simd/bf16x32.h"
 
 namespace nd::kernels::avx512bf16 {
 
@@ -53,7 +54,7 @@ ND_NOINLINE void transform_tile(const uint16_t* const (&pixel)[kPositions], int6
             uint16_t* out = v + k + half * (kWinogradBlock / 2);
             ND_UNROLL
             for (int i = 0; i < kPositions; ++i) {
-                _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i * stride), (__m256i)_mm512_cvtneps_pbh(d[i]));
+                _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i * stride), as_bits(_mm512_cvtneps_pbh(d[i])));
             }
         }
     }

@@ -2,9 +2,9 @@
 // uint16_t bf16, uint8_t an i8 row.
 #pragma once
 
-#include <cfloat>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 #include "native/kernels/rows/format.h"
@@ -87,7 +87,7 @@ ND_INLINE void quantise_row(const float* x, int64_t channels, uint8_t* y) {
     const float top = V::largest(V::max_magnitude(one, other));
     // A row too small for the quotient is one of zeros.
     const float scale = top / kSteps;
-    const float factor = top > kSteps / FLT_MAX ? kSteps / top : 0.0f;
+    const float factor = top > kSteps / std::numeric_limits<float>::max() ? kSteps / top : 0.0f;
     std::memcpy(y, &scale, kScaleBytes);
     y += kScaleBytes;
     each_vector<V>(channels, [=](int64_t c, auto lanes) {

@@ -86,10 +86,10 @@ struct F32x4 {
         for (int64_t i = 0; i < n; ++i) p[i] = a[i];
     }
 
-    friend ND_INLINE F32x4 operator+(F32x4 a, F32x4 b);
-    friend ND_INLINE F32x4 operator-(F32x4 a, F32x4 b);
-    friend ND_INLINE F32x4 operator*(F32x4 a, F32x4 b);
-    friend ND_INLINE F32x4 operator/(F32x4 a, F32x4 b);
+    friend F32x4 operator+(F32x4 a, F32x4 b);
+    friend F32x4 operator-(F32x4 a, F32x4 b);
+    friend F32x4 operator*(F32x4 a, F32x4 b);
+    friend F32x4 operator/(F32x4 a, F32x4 b);
     // a * b + c, in one rounding where the hardware can.
     static ND_INLINE F32x4 fma(F32x4 a, F32x4 b, F32x4 c);
     // A NaN in b comes through.

@@ -78,9 +78,9 @@ export interface NativeModelInfo {
   merges: string;
   /** The number format that most weights have, e.g. `f16`; only on loaded models. */
   precision?: string;
-  /** What it runs on: `cpu`, `cuda`, `metal` or `vulkan`; only on loaded models. */
+  /** What it runs on, of several networks the UNet: `cpu`, `cuda`, `metal` or `vulkan`; only on loaded models. */
   device?: string;
-  /** Why it is on the CPU though another device was chosen; absent where it is not. */
+  /** Why it, or some of its networks, are on the CPU though another device was chosen; absent where they are not. */
   deviceReason?: string;
   parameters: number;
   /** Bytes of the loaded weights, or of the tensors in the file. */

@@ -48,7 +48,7 @@ export type PlanesShape = readonly [n: number, channels: number, height: number,
 export interface ModelOptions extends PredictionOptions {
   /**
    * Where it runs. `auto` is a GPU where this build of the addon has one that passes its probe, else the CPU, as always in the default
-   * build. A device that cannot hold the weights is passed over for the CPU, which the process warning `ND_ON_THE_CPU` tells.
+   * build. Networks that a device cannot hold stay on the CPU, which the process warning `ND_ON_THE_CPU` tells.
    * `info.device` says what it came to. Default `auto`.
    */
   device?: DeviceName;
@@ -148,7 +148,7 @@ export class Model {
     try {
       if (thrown) throw thrown.error;
       const { info } = native;
-      if (info.deviceReason) warn('ND_ON_THE_CPU', `${path} runs on the CPU: ${info.deviceReason}`);
+      if (info.deviceReason) warn('ND_ON_THE_CPU', `${path} is on the CPU, whole or in part: ${info.deviceReason}`);
       return new Model(native, { ...info, prediction: chosenPrediction(info.prediction, options) }, addon);
     } catch (error) {
       await native.dispose();

@@ -66,8 +66,18 @@ JoinedFactors joined(const Changes& changes, const weights::WeightStore::Extent&
 
 }  // namespace
 
+weights::WeightStore& Adapters::store_of(const std::string& tensor) const {
+    return tensor.starts_with(prefix_of(Component::unet)) ? unet_ : text_;
+}
+
 std::shared_ptr<const AdapterSet> Adapters::bind(const std::vector<AdapterUse>& uses) {
-    if (keys_.empty()) keys_ = weights::lora_keys(store_.names());
+    if (keys_.empty()) {
+        auto names = unet_.names();
+        if (&text_ != &unet_) {
+            for (auto& name : text_.names()) names.push_back(std::move(name));
+        }
+        keys_ = weights::lora_keys(names);
+    }
     auto set = std::make_shared<AdapterSet>();
     set->uses_ = uses;
     for (const AdapterUse& use : uses) {
@@ -81,7 +91,7 @@ std::shared_ptr<const AdapterSet> Adapters::bind(const std::vector<AdapterUse>& 
             for (const bool bias : {false, true}) {
                 if (known == keys_.end() || !weights::changes(layer, bias)) continue;
                 const std::string tensor = known->second + (bias ? ".bias" : ".weight");
-                if (store_.tensor(tensor) == nullptr) continue;
+                if (store_of(tensor).tensor(tensor) == nullptr) continue;
                 matched = true;
                 const float weight = unet ? use.unet_weight : use.text_weight;
                 auto& changes = unet ? set->unet_ : set->text_;
@@ -105,12 +115,12 @@ std::shared_ptr<const AdapterSet> Adapters::bind(const std::vector<AdapterUse>& 
 void Adapters::check_shapes(const Changes& changes) const {
     for (const auto& [tensor, list] : changes) {
         for (const auto& change : list)
-            weights::LoraDelta(*change.file, *change.layer, store_.extent(tensor), change.bias);
+            weights::LoraDelta(*change.file, *change.layer, store_of(tensor).extent(tensor), change.bias);
     }
 }
 
 bool Adapters::at_run_time(const std::string& tensor, const std::vector<AdapterSet::Change>& changes) const {
-    const auto extent = store_.extent(tensor);
+    const auto extent = store_of(tensor).extent(tensor);
     return extent.is_quantised && !extent.is_gated &&
            std::all_of(changes.begin(), changes.end(),
                        [](const auto& change) { return weights::is_low_rank(*change.layer, change.bias); });
@@ -157,16 +167,17 @@ std::string Adapters::use(const AdapterSet* set, Component component, const back
 
 void Adapters::refill(const weights::ModelFile& file, const std::string& tensor,
                       const std::vector<AdapterSet::Change>* changes, const backend::CancelToken& token) {
-    if (changes == nullptr) return store_.refill(file, tensor, nullptr, token.flag());
+    if (changes == nullptr) return store_of(tensor).refill(file, tensor, nullptr, token.flag());
     std::vector<std::pair<weights::LoraDelta, float>> deltas;
     for (const auto& change : *changes) {
-        deltas.emplace_back(weights::LoraDelta(*change.file, *change.layer, store_.extent(tensor), change.bias),
-                            change.weight);
+        deltas.emplace_back(
+            weights::LoraDelta(*change.file, *change.layer, store_of(tensor).extent(tensor), change.bias),
+            change.weight);
     }
     const weights::WeightStore::Change add = [&](int64_t first, int64_t count, float* values) {
         for (const auto& [delta, weight] : deltas) delta.add(first, count, weight, values);
     };
-    store_.refill(file, tensor, &add, token.flag());
+    store_of(tensor).refill(file, tensor, &add, token.flag());
 }
 
 std::shared_ptr<const LowRankWeights> Adapters::low_ranks(const AdapterSet* set, Component component) const {
@@ -174,28 +185,29 @@ std::shared_ptr<const LowRankWeights> Adapters::low_ranks(const AdapterSet* set,
     const Changes& changes = set->changes(component);
     std::vector<std::pair<const std::string*, JoinedFactors>> layers;
     for (const auto& [tensor, list] : changes) {
-        if (at_run_time(tensor, list)) layers.emplace_back(&tensor, joined(list, store_.extent(tensor)));
+        if (at_run_time(tensor, list)) layers.emplace_back(&tensor, joined(list, store_of(tensor).extent(tensor)));
     }
     if (layers.empty()) return nullptr;
 
     auto result = std::make_shared<LowRankWeights>();
     ggml_context* context = result->context.emplace(2 * layers.size()).get();
     for (const auto& [tensor, factors] : layers) {
-        const auto extent = store_.extent(*tensor);
+        const auto extent = store_of(*tensor).extent(*tensor);
         ggml_tensor* down = ggml_new_tensor_2d(context, GGML_TYPE_F32, extent.taps * extent.in, factors.rank);
         ggml_tensor* up = ggml_new_tensor_2d(context, GGML_TYPE_F32, factors.rank, extent.out);
-        result->layers.emplace(store_.tensor(*tensor), ops::LowRank{down, up, factors.rank});
+        result->layers.emplace(store_of(*tensor).tensor(*tensor), ops::LowRank{down, up, factors.rank});
     }
     backend::check_headroom();
+    const std::string& first = *layers.front().first;
     // Where the weights are that they run beside.
-    ggml_backend_buffer_type_t memory = ggml_backend_buffer_get_type(store_.tensor(*layers.front().first)->buffer);
+    ggml_backend_buffer_type_t memory = ggml_backend_buffer_get_type(store_of(first).tensor(first)->buffer);
     result->buffer.reset(ggml_backend_alloc_ctx_tensors_from_buft(context, memory));
     if (!result->buffer) {
         fail("OUT_OF_MEMORY", "no ", ggml_backend_buft_name(memory), " memory for the factors of ", layers.size(),
              " layers");
     }
     for (const auto& [tensor, factors] : layers) {
-        const ops::LowRank& layer = result->layers.at(store_.tensor(*tensor));
+        const ops::LowRank& layer = result->layers.at(store_of(*tensor).tensor(*tensor));
         ggml_backend_tensor_set(layer.down, factors.down.data(), 0, factors.down.size() * sizeof(float));
         ggml_backend_tensor_set(layer.up, factors.up.data(), 0, factors.up.size() * sizeof(float));
     }

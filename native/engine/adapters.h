@@ -68,9 +68,10 @@ class AdapterSet {
 
 class Adapters {
   public:
-    // Of the weights in `store`, which were loaded from `path`; `fingerprint` is that of the file.
-    Adapters(weights::WeightStore& store, std::string path, std::string fingerprint)
-        : store_(store), path_(std::move(path)), fingerprint_(std::move(fingerprint)) {}
+    // Of the weights in two stores, which may be one, and which were loaded from `path`; `fingerprint` is that of the
+    // file.
+    Adapters(weights::WeightStore& unet, weights::WeightStore& text, std::string path, std::string fingerprint)
+        : unet_(unet), text_(text), path_(std::move(path)), fingerprint_(std::move(fingerprint)) {}
 
     // Throws INVALID_ARGUMENT where a LoRA changes no layer of this model, saying what it is for; TENSOR_SHAPE where a
     // change has another shape than the layer.
@@ -92,7 +93,9 @@ class Adapters {
     void refill(const weights::ModelFile& file, const std::string& tensor,
                 const std::vector<AdapterSet::Change>* changes, const backend::CancelToken& token);
 
-    weights::WeightStore& store_;
+    weights::WeightStore& store_of(const std::string& tensor) const;
+
+    weights::WeightStore &unet_, &text_;
     std::string path_, fingerprint_;
     std::map<std::string, std::string> keys_;    // of lora_keys(), made when they are first needed
     std::map<std::string, std::string> merged_;  // by tensor: what is merged into it now

@@ -45,12 +45,7 @@ std::string perturbation_key(const models::Perturbation& perturbed) {
 
 Engine::Engine(const std::string& path, const LoadOptions& options, const CancelToken& token,
                const std::function<void(double)>& on_progress)
-    : threads_(options.device ? 1 : options.threads),
-      device_(options.device),
-      thread_count_(options.threads),
-      path_(path),
-      tile_budget_(options.memory_budget.value_or(kDefaultTileBudget)),
-      programs_(options.memory_budget.value_or(SIZE_MAX), options.device) {
+    : path_(path), tile_budget_(options.memory_budget.value_or(kDefaultTileBudget)) {
     const auto file = weights::ModelFile::open(path);
     info_ = describe(file);
     if (options.vae_only) {
@@ -61,43 +56,37 @@ Engine::Engine(const std::string& path, const LoadOptions& options, const Cancel
     }
     if (info_.vae && options.scaling_factor != 0 && !file.config().at("vae").contains("scaling_factor"))
         info_.vae->scaling_factor = options.scaling_factor;
-    auto loading = weight_options(options.precision, token);
-    loading.on_progress = on_progress;
-    store_ = std::make_unique<weights::WeightStore>(file, loading);
+    double begun = 0, share = 1;  // of all weights, by the place that is loaded
+    const auto report = [&](double done) {
+        if (on_progress) on_progress(begun + share * done);
+    };
     try {
-        if (info_.text) text_.emplace("text_encoder", *info_.text, *store_);
-        if (info_.text2) text2_.emplace("text_encoder_2", *info_.text2, *store_);
-        if (info_.unet) unet_.emplace(*info_.unet, *store_);
-        if (info_.control) control_.emplace(*info_.control, *info_.unet, *store_);
-        if (info_.upscaler) upscaler_.emplace(*info_.upscaler, *store_);
-        if (info_.vae) vae_.decoder.emplace(*info_.vae, *store_);
-        if (info_.vae && !info_.vae->encoder_channels.empty()) vae_.encoder.emplace(*info_.vae, *store_);
-        using Side = models::Taesd::Side;
-        if (info_.taesd && info_.taesd->decodes) vae_.tiny_decoder.emplace(Side::decoder, file, *store_);
-        if (info_.taesd && info_.taesd->encodes) vae_.tiny_encoder.emplace(Side::encoder, file, *store_);
+        choose_places(file, options, token, report);
     } catch (const Error& error) {
         fail_recognised(error, info_);
     }
     if (options.measures_only) {
-        store_->reserve(ggml_backend_cpu_buffer_type());
+        places_.front().store().reserve(ggml_backend_cpu_buffer_type());
     } else {
-        check_room();
-        store_->load(weight_buffers());
+        load_weights(begun, share);
     }
     // The decoder's maps are too large for an exact stream.
-    if (store_->packs("upscaler.")) upscaler_formats_ = ops::Formats::packed(true);
-    if (store_->packs("unet.")) unet_formats_ = ops::Formats::packed(true);
-    if (store_->packs("vae.") || store_->packs("taesd.")) vae_.formats = ops::Formats::packed(false);
-    adapters_ = std::make_unique<Adapters>(*store_, path, file.fingerprint());
-    info_.precision = store_->type_name();
-    info_.device = device_ ? device_->name() : "cpu";
-    info_.parameters = store_->parameters();
-    info_.weight_bytes = store_->bytes();
+    if (place(Part::upscaler).store().packs("upscaler.")) upscaler_formats_ = ops::Formats::packed(true);
+    if (place(Part::unet).store().packs("unet.")) unet_formats_ = ops::Formats::packed(true);
+    const auto& vae = place(Part::vae).store();
+    if (vae.packs("vae.") || vae.packs("taesd.")) vae_.formats = ops::Formats::packed(false);
+    adapters_ =
+        std::make_unique<Adapters>(place(Part::unet).store(), place(Part::text).store(), path, file.fingerprint());
+    info_.precision = main_place().store().type_name();
+    info_.device = main_place().name();
+    info_.parameters = 0;  // those that are loaded
+    for (const Place& place : places_) info_.parameters += place.store().parameters();
+    info_.weight_bytes = weight_bytes();
 }
 
 Stats Engine::stats() const {
     Stats stats = stats_;
-    stats.compute_bytes = programs_.bytes();
+    for (const Place& place : places_) stats.compute_bytes += place.compute_bytes();
     return stats;
 }
 
@@ -139,8 +128,9 @@ EncodedText Engine::encode_text(std::span<const int32_t> ids, int64_t rows, int6
     // Room for a power of two of them, so that few counts make programs of their own.
     const auto room = vector_count == 0 ? 0 : static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(vector_count)));
     const std::string ending = adapt(adapters, Component::text, token);
-    auto& program = programs_.get(shape_key("text", {encoder, rows, skip, room}) + ending,
-                                  [&] { return build_text(*text, rows, skip, room, adapters); });
+    auto& program = place(Part::text).programs().get(shape_key("text", {encoder, rows, skip, room}) + ending, [&] {
+        return build_text(*text, rows, skip, room, adapters);
+    });
     ggml_backend_tensor_set(program.ids, ids.data(), 0, ids.size_bytes());
     if (room > 0) ggml_backend_tensor_set(program.vectors, vectors.data(), 0, vectors.size_bytes());
     program.graph.compute(&token);
@@ -162,13 +152,14 @@ std::vector<float> Engine::pool(const models::ClipText& encoder, int64_t number,
                                 int64_t rows, std::span<const float> last, const AdapterSet* adapters,
                                 const CancelToken& token) {
     const auto& config = encoder.config();
-    auto& program = programs_.get(shape_key("pool", {number, rows}) + adapted_[Component::text], [&] {
-        auto built = create_program(ops::Formats{}, adapters, Component::text);
-        built->inputs = {built->ops.input(rows, 1, 1, config.width)};
-        built->outputs = {encoder.project(built->ops, built->inputs[0])};
-        built->ops.output(built->outputs[0]);
-        return built;
-    });
+    auto& program =
+        place(Part::text).programs().get(shape_key("pool", {number, rows}) + adapted_[Component::text], [&] {
+            auto built = create_program(ops::Formats{}, adapters, Component::text);
+            built->inputs = {built->ops.input(rows, 1, 1, config.width)};
+            built->outputs = {encoder.project(built->ops, built->inputs[0])};
+            built->ops.output(built->outputs[0]);
+            return built;
+        });
     std::vector<float> ends;
     for (int64_t row = 0; row < rows; row++) {
         const auto begin = ids.begin() + row * config.context_length, end = begin + config.context_length;
@@ -189,7 +180,7 @@ std::vector<float> Engine::embed_addition(const Addition& addition, int64_t rows
     const auto& config = unet_->config().addition;
     check_size("pooled", addition.pooled.size(), rows * config.pooled_width);
     check_size("sizeNumbers", addition.size_numbers.size(), rows * config.size_numbers);
-    auto& program = programs_.get(shape_key("addition", {rows}) + adapted_[Component::unet], [&] {
+    auto& program = place(Part::unet).programs().get(shape_key("addition", {rows}) + adapted_[Component::unet], [&] {
         auto built = create_program(unet_formats_, adapters, Component::unet);
         built->inputs = {built->ops.input(rows, 1, 1, config.width())};
         built->outputs = {unet_->addition(built->ops, built->inputs[0])};
@@ -246,8 +237,9 @@ std::shared_ptr<Context> Engine::create_context(std::span<const float> embedding
     }
     const int64_t tokens = count / (rows * width);
     const std::string ending = adapt(adapters.get(), Component::unet, token);
-    auto& program = programs_.get(shape_key("context", {rows, tokens}) + ending,
-                                  [&] { return build_context(rows, tokens, adapters.get()); });
+    auto& program = place(Part::unet).programs().get(shape_key("context", {rows, tokens}) + ending, [&] {
+        return build_context(rows, tokens, adapters.get());
+    });
     ggml_backend_tensor_set(program.inputs[0].tensor, embeddings.data(), 0, embeddings.size_bytes());
     program.graph.compute(&token);
     auto context = std::make_shared<Context>(Context{next_context_id_++, rows, tokens, {}, {}, adapters});
@@ -316,7 +308,7 @@ Program& Engine::prepare_unet(std::span<const float> latents, const Shape& shape
     const auto key = shape_key("unet", {shape.n, shape.height, shape.width, context.rows, context.tokens}) +
                      perturbation_key(options.perturbed) + (options.residuals.empty() ? "" : " controlled") +
                      adapt(context.adapters.get(), Component::unet, token);
-    auto& program = programs_.get(key, [&] { return build_unet(shape, context, options); });
+    auto& program = place(Part::unet).programs().get(key, [&] { return build_unet(shape, context, options); });
     // Every conditioning sees latents of its own, or all see the same.
     std::vector<float> planes;
     if (!own) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -13,7 +14,7 @@
 
 #include "native/engine/adapters.h"
 #include "native/engine/model_info.h"
-#include "native/engine/program_cache.h"
+#include "native/engine/place.h"
 #include "native/engine/tiling.h"
 #include "native/models/autoencoder_kl.h"
 #include "native/models/clip_text.h"
@@ -34,7 +35,8 @@ struct LoadOptions {
     bool measures_only = false;  // loads no weights: nothing can be computed then, and measure() alone may be called
     bool vae_only = false;       // leaves out what else the file holds
     float scaling_factor = 0;    // of a VAE whose file does not say it; 0: Stable Diffusion's
-    std::shared_ptr<backend::Device> device = nullptr;  // null: the CPU
+    // Null: the CPU, where networks live too that the device cannot hold, which info().device_reason tells.
+    std::shared_ptr<backend::Device> device = nullptr;
 };
 
 // What a request would need, in pixels, or for an unconditional UNet its own pixels.
@@ -110,6 +112,9 @@ struct Context {
 // What an unconditional UNet is called with.
 inline const Context kNoContext{0, 1, 0, {}, {}, nullptr};
 
+// The networks that have a place each: a ControlNet is in that of its UNet.
+enum class Part { unet, vae, upscaler, text };
+
 using Operations = std::array<double, 3>;
 
 struct Stats {
@@ -127,7 +132,7 @@ class Engine {
            const std::function<void(double)>& on_progress);
 
     const ModelInfo& info() const { return info_; }
-    // Says why it is not on another device.
+    // Says why it is not on the device that was chosen.
     void explain_device(std::string reason) { info_.device_reason = std::move(reason); }
     // Plans the graphs of a request, whose sizes it checks, without their memory. Components that the file lacks need
     // nothing. Throws INVALID_ARGUMENT.
@@ -180,6 +185,7 @@ class Engine {
         ops::Formats formats;
     };
     struct PictureNetwork {
+        Part part;
         std::string name;
         std::function<ops::Map(ops::Ops&, const ops::Map&)> forward;
         ops::Formats formats;
@@ -217,24 +223,25 @@ class Engine {
     std::unique_ptr<Program> build_unet(const Shape& shape, const Context& context, const PredictOptions& options);
     // Changes a component's weights -> the ending of its programs' keys.
     std::string adapt(const AdapterSet* adapters, Component component, const CancelToken& token);
-    // An empty program, for this engine's device.
-    Machine machine(ops::Formats formats) const;
-    std::unique_ptr<Program> create_program(ops::Formats formats) const;
+    // Chooses where each network lives, and declares its weights there.
+    void choose_places(const weights::ModelFile& file, const LoadOptions& options, const CancelToken& token,
+                       const std::function<void(double)>& on_progress);
+    // Makes the networks of a part, whose weights it declares in `store`.
+    void declare(Part part, const weights::ModelFile& file, weights::WeightStore& store);
+    // `begun` and `share`: of all weights, those that are loaded already and those of the place that is being loaded.
+    void load_weights(double& begun, double& share);
+    size_t weight_bytes() const;
+    Place& place(Part part) const;
+    // Of what the model is there for.
+    Place& main_place() const;
+    // An empty program.
+    std::unique_ptr<Program> create_program(Part part, ops::Formats formats) const;
     // The same of a component that is changed so.
     std::unique_ptr<Program> create_program(ops::Formats formats, const AdapterSet* adapters, Component component);
 
-    // Throws OUT_OF_MEMORY where the device cannot hold the weights.
-    void check_room() const;
-    // How weights are loaded for this engine's device.
-    weights::LoadOptions weight_options(const std::string& precision, const CancelToken& token) const;
-    ggml_backend_buffer_type_t weight_buffers() const;
-    // Of the weights whose names begin so.
-    bool computes_in_f32(const std::string& component) const;
-
-    mutable backend::ThreadPool threads_;
-    std::shared_ptr<backend::Device> device_;  // null: the CPU
     ModelInfo info_;
-    std::unique_ptr<weights::WeightStore> store_;
+    std::list<Place> places_;           // one, or the device and the CPU
+    std::array<Place*, 4> place_of_{};  // each part
     std::unique_ptr<Adapters> adapters_;
     std::map<Component, std::string> adapted_;  // the endings of keys that are in use
     std::optional<models::ClipText> text_, text2_;
@@ -243,18 +250,16 @@ class Engine {
     std::optional<models::Rrdb> upscaler_;
     Vae vae_;
     std::optional<Vae> exact_vae_;  // in f32, once it was needed
-    int thread_count_;
     std::string path_;
     size_t tile_budget_;  // bytes of compute buffers from which on pictures are cut into tiles
-    ProgramCache programs_;
     Stats stats_;
     Operations picture_operations_{};
     ops::Formats unet_formats_, upscaler_formats_;
     uint64_t next_context_id_ = 1;
 };
 
-// An engine on options.device, or on the CPU where the device cannot hold the weights, which info().device_reason
-// tells.
+// An engine on options.device, or on the CPU where the device refuses memory that it said to have, which
+// info().device_reason tells.
 std::shared_ptr<Engine> open_engine(const std::string& path, LoadOptions options, const CancelToken& token,
                                     const std::function<void(double)>& on_progress);
 

@@ -12,7 +12,8 @@ std::shared_ptr<Hint> Engine::embed_hint(std::span<const float> pixels, const Sh
     const auto& config = *info_.control;
     check_shape("hint", shape, 3, config.downscale());
     check_size("hint", pixels.size(), 3 * shape.height * shape.width);
-    const PictureNetwork network{"hint", [&](ops::Ops& ops, const ops::Map& x) { return control_->embed_hint(ops, x); },
+    const PictureNetwork network{Part::unet, "hint",
+                                 [&](ops::Ops& ops, const ops::Map& x) { return control_->embed_hint(ops, x); },
                                  unet_formats_};
     auto& program = picture_program({1, 3, shape.height, shape.width}, network);
     std::vector<float> planes(pixels.begin(), pixels.end());

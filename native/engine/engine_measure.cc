@@ -21,7 +21,7 @@ void check(const char* what, int64_t got, int64_t most, int64_t multiple = 1) {
 
 MemoryUse Engine::measure(const MemoryRequest& request) {
     MemoryUse use;
-    use.weights = store_->bytes();
+    use.weights = weight_bytes();
     const auto plan = [&](size_t& stage, Program& program) {
         stage = std::max(stage, program.graph.measure());
         use.inputs += program.graph.input_bytes();

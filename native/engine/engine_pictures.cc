@@ -18,8 +18,8 @@ bool all_finite(const std::vector<float>& values) {
 }  // namespace
 
 Program& Engine::picture_program(const Shape& shape, const PictureNetwork& network) {
-    return programs_.get(shape_key(network.name.c_str(), {shape.height, shape.width}), [&] {
-        auto built = create_program(network.formats);
+    return place(network.part).programs().get(shape_key(network.name.c_str(), {shape.height, shape.width}), [&] {
+        auto built = create_program(network.part, network.formats);
         built->inputs = {built->ops.input(1, shape.height, shape.width, shape.channels)};
         built->outputs = {network.forward(built->ops, built->inputs[0])};
         built->ops.output(built->outputs[0]);
@@ -41,7 +41,7 @@ Planes Engine::run_picture(const Planes& picture, const PictureNetwork& network,
 size_t Engine::fit_tiles(const Shape& picture, TileGeometry& geometry, const PictureNetwork& network) {
     geometry.tile_height = picture.height, geometry.tile_width = picture.width;
     const auto measure = [&] {
-        Program program(machine(network.formats));
+        Program program(place(network.part).machine(network.formats));
         const auto input = program.ops.input(1, geometry.tile_height, geometry.tile_width, picture.channels);
         program.ops.output(network.forward(program.ops, input));
         return program.graph.measure();
@@ -79,7 +79,7 @@ Planes Engine::run_finite(const Planes& picture, const TileGeometry& geometry, c
                           bool& was_retried, const CancelToken& token) {
     Planes result = run_within_budget(picture, geometry, choose(vae_), token);
     if (all_finite(result.data)) return result;
-    if (all_finite(picture.data) && info_.vae && !computes_in_f32("vae.")) {
+    if (all_finite(picture.data) && info_.vae && !place(Part::vae).computes_in_f32("vae.")) {
         was_retried = true;
         PictureNetwork exact = choose(exact_vae(token));
         exact.name += " in f32";
@@ -87,7 +87,7 @@ Planes Engine::run_finite(const Planes& picture, const TileGeometry& geometry, c
         if (all_finite(result.data)) return result;
     }
     fail("COMPUTE_FAILED", "the VAE gives values that are not numbers",
-         store_->packs("taesd.") ? "" : ", computed in f32",
+         place(Part::vae).store().packs("taesd.") ? "" : ", computed in f32",
          all_finite(picture.data) ? "" : ": those that it was given are not numbers either");
 }
 
@@ -95,10 +95,10 @@ const Engine::Vae& Engine::exact_vae(const CancelToken& token) {
     if (exact_vae_) return *exact_vae_;
     const auto file = weights::ModelFile::open(path_);
     Vae vae;
-    vae.own_store = std::make_unique<weights::WeightStore>(file, weight_options("f32", token));
+    vae.own_store = std::make_unique<weights::WeightStore>(file, place(Part::vae).weight_options("f32", token));
     vae.decoder.emplace(*info_.vae, *vae.own_store);
     if (vae_.encoder) vae.encoder.emplace(*info_.vae, *vae.own_store);
-    vae.own_store->load(weight_buffers());
+    vae.own_store->load(place(Part::vae).buffers());
     return exact_vae_.emplace(std::move(vae));
 }
 
@@ -106,14 +106,14 @@ Engine::PictureNetwork Engine::decoder_network(const Vae& vae) {
     const auto forward = [&](ops::Ops& ops, const ops::Map& x) {
         return vae.decoder ? vae.decoder->forward(ops, x) : vae.tiny_decoder->forward(ops, x);
     };
-    return {"decode", forward, vae.formats};
+    return {Part::vae, "decode", forward, vae.formats};
 }
 
 Engine::PictureNetwork Engine::encoder_network(const Vae& vae) {
     const auto forward = [&](ops::Ops& ops, const ops::Map& x) {
         return vae.encoder ? vae.encoder->forward(ops, x) : vae.tiny_encoder->forward(ops, x);
     };
-    return {"encode", forward, vae.formats};
+    return {Part::vae, "encode", forward, vae.formats};
 }
 
 TileGeometry Engine::decoder_tiles() const {

@@ -50,8 +50,9 @@ std::vector<float> Engine::upscale(std::span<const float> pixels, const Shape& s
         // Its outer quarter, which feels the cut, is left out: far more than a pixel's change is seen to reach.
         constexpr int64_t kOverlap = 32;
         const TileGeometry geometry{0, 0, kOverlap / config.unshuffle, config.enlarges(), 1};
-        const PictureNetwork network{
-            "upscale", [&](ops::Ops& ops, const ops::Map& x) { return upscaler_->forward(ops, x); }, upscaler_formats_};
+        const PictureNetwork network{Part::upscaler, "upscale",
+                                     [&](ops::Ops& ops, const ops::Map& x) { return upscaler_->forward(ops, x); },
+                                     upscaler_formats_};
         const Planes result = run_within_budget(picture, geometry, network, token, [&](double share) {
             if (on_progress) on_progress((static_cast<double>(i) + share) / static_cast<double>(shape.n));
         });

@@ -140,18 +140,42 @@ TEST("device: a tiny VAE, upscalers") {
     }
 }
 
-TEST("device: weights that it cannot hold stay on the CPU, and the model says so") {
+TEST("device: networks that it cannot hold stay on the CPU, and the model says so") {
     if (kNamed) return;
+    const std::string path = kNetworks + "/sd1.safetensors";
     LoadOptions options;
     options.precision = "f32";
-    options.device = device(1000);
-    const auto engine = open_engine(kNetworks + "/sd1.safetensors", options, kGo, nullptr);
-    CHECK(engine->info().device == "cpu", engine->info().device);
-    const std::string reason = engine->info().device_reason;
-    CHECK(reason.find("device ggml has 1000 bytes free") != std::string::npos, reason);
-    options.device = device();
-    const auto held = open_engine(kNetworks + "/sd1.safetensors", options, kGo, nullptr);
-    CHECK(held->info().device == "ggml" && held->info().device_reason.empty(), held->info().device_reason);
+    options.threads = 2;
+    const auto on = [&](size_t most) {
+        options.device = device(most);
+        return open_engine(path, options, kGo, nullptr);
+    };
+    const auto whole = on(SIZE_MAX);
+    CHECK(whole->info().device == "ggml" && whole->info().device_reason.empty(), whole->info().device_reason);
+    const size_t all = whole->info().weight_bytes;
+
+    const auto none = on(1000);
+    CHECK(none->info().device == "cpu", none->info().device);
+    const std::string reason = none->info().device_reason;
+    CHECK(reason.starts_with("the device ggml has 1000 bytes free, too few for all weights (UNet "), reason);
+
+    double reported = 0;
+    options.device = device(all * 9 / 10);
+    Engine split(path, options, kGo, [&](double share) {
+        CHECK(share >= reported && share <= 1 + 1e-9, share, " after ", reported);
+        reported = share;
+    });
+    CHECK(reported > 1 - 1e-9, reported);
+    CHECK(split.info().device == "ggml" && split.info().weight_bytes > all / 2, split.info().device);
+    const std::string rest = split.info().device_reason;
+    CHECK(rest.find("UNet") == std::string::npos && rest.find("text encoders ") != std::string::npos, rest);
+    const Outputs got = run_all(split), wanted = run_all(*load(path, "f32", false));
+    for (size_t i = 0; i < wanted.size(); i++) {
+        const auto& values = wanted[i].values;
+        const double error = relative_error(got[i].values.data(), values.data(), static_cast<int64_t>(values.size()));
+        // The text encoder's are our kernels' own.
+        CHECK(wanted[i].network == "text" ? error == 0 : error < kMostInF32, wanted[i].network, ": ", error);
+    }
 }
 
 TEST("device: names that are none, and devices that this build lacks") {

@@ -14,6 +14,7 @@ export interface RequestOptions {
   schedule?: ScheduleName;
   cfgScale?: number;
   cfgRescale?: number;
+  guidanceInterval?: [low: number, high: number];
   pagScale?: number;
   pagLayers?: string[];
   pagMethod?: 'identity' | 'skip';
@@ -42,7 +43,10 @@ export type HiresOptions = NonNullable<RequestOptions['hires']>;
 export interface ParsedInfotext {
   /** A request for `pipeline.txt2img`. */
   request: RequestOptions;
-  /** Settings that have no place in a request (the model's name, extensions' settings), under the text's own labels. */
+  /**
+   * Settings that have no place in a request, under the text's own labels: the model's name, those of LoRAs, a VAE or ControlNets that
+   * were given, `Steered` where the run was changed on its way, extensions' settings.
+   */
   unknown: Record<string, string>;
 }
 
@@ -102,9 +106,9 @@ export const rngs = new Map<unknown, RngName>([
 ]);
 
 /**
- * The request that a picture was made with: `pipeline.txt2img(parseInfotext('out.png').request)` draws it again, with the same model. A
- * string of one line that ends in .png, .jpg, .jpeg or .webp is a path; any other is the text itself ({@link parseParameters}, which
- * never opens a file, is for texts from strangers).
+ * The request that a picture was made with: `pipeline.txt2img(parseInfotext('out.png').request)` draws it again with the same model, if
+ * `unknown` names no more than that. A string of one line that ends in .png, .jpg, .jpeg or .webp is a path; any other is the text itself
+ * ({@link parseParameters}, which never opens a file, is for texts from strangers).
  *
  * @param source a PNG, JPEG or WebP file's bytes or path, or the text
  * @throws FILE_NOT_FOUND if the path cannot be read; INVALID_IMAGE if the picture holds no parameters or is a damaged PNG;
@@ -178,10 +182,20 @@ function takeSettings(request: RequestOptions, settings: ReadonlyMap<string, str
     else if (rng) request.rng = rng;
     else rest.set(label, value);
   }
+  takeInterval(request, rest);
   takePerturbation(request, rest);
   takeHires(request, rest);
   takeStepping(request, rest);
   return rest;
+}
+
+/** Two noise levels with "to" between. */
+function takeInterval(request: RequestOptions, rest: Map<string, string>): void {
+  const levels = (rest.get('Guidance interval') ?? '').split(' to ').map(readNumber);
+  const [low, high] = levels;
+  if (levels.length !== 2 || low === undefined || high === undefined) return;
+  request.guidanceInterval = [low, high];
+  rest.delete('Guidance interval');
 }
 
 function takePerturbation(request: RequestOptions, rest: Map<string, string>): void {

@@ -1,4 +1,5 @@
 /** A ControlNet (arXiv 2302.05543): a network beside the UNet that holds it to a picture, shared by any number of pipelines. */
+import path from 'node:path';
 import type { Model, ModelInfo, ModelOptions } from './model';
 import { loadPart } from './part';
 
@@ -10,6 +11,8 @@ export class ControlNet {
   private constructor(
     /** Its networks. */
     readonly model: Model,
+    /** Of its file, without an ending; it goes into the pictures' parameters. */
+    readonly name: string,
   ) {}
 
   /**
@@ -17,8 +20,9 @@ export class ControlNet {
    *
    * @throws what {@link Model.load} throws; MISSING_COMPONENT if the file is something else
    */
-  static async load(path: string, options: ControlNetOptions = {}): Promise<ControlNet> {
-    return new ControlNet(await loadPart(path, { ...options, isolate: false }, 'controlNet', 'a ControlNet'));
+  static async load(file: string, options: ControlNetOptions = {}): Promise<ControlNet> {
+    const model = await loadPart(file, { ...options, isolate: false }, 'controlNet', 'a ControlNet');
+    return new ControlNet(model, path.basename(file, path.extname(file)));
   }
 
   /** What the file is; `info.controlNet` is there. */

@@ -1,4 +1,5 @@
 /** A VAE of its own, which any number of pipelines share. */
+import path from 'node:path';
 import { DiffusionError } from '../errors';
 import { Model, type ModelInfo, type ModelOptions, type PlanesShape } from './model';
 
@@ -16,19 +17,23 @@ export type LatentCodec = Pick<Model, 'info' | 'decodeLatents' | 'encodeImage'>;
  * it: dispose of it when none of them needs it any more.
  */
 export class Vae implements LatentCodec {
-  private constructor(private readonly model_: Model) {}
+  private constructor(
+    private readonly model_: Model,
+    /** Of its file or folder; it goes into the pictures' parameters. */
+    readonly name: string,
+  ) {}
 
   /**
    * Loads a VAE from its own file or folder, or out of a whole model's.
    *
    * @throws what {@link Model.load} throws; MISSING_COMPONENT if there is no VAE in it
    */
-  static async load(path: string, options: VaeOptions = {}): Promise<Vae> {
+  static async load(file: string, options: VaeOptions = {}): Promise<Vae> {
     const { scalingFactor } = options;
     if (scalingFactor !== undefined && !(Number.isFinite(scalingFactor) && scalingFactor > 0)) {
       throw new DiffusionError('INVALID_ARGUMENT', `scalingFactor: expected a number above 0, got ${scalingFactor}`);
     }
-    return new Vae(await Model.load(path, { ...options, only: 'vae' }));
+    return new Vae(await Model.load(file, { ...options, only: 'vae' }), path.basename(file));
   }
 
   /** What the file is; `info.vae` is there. */

@@ -39,6 +39,11 @@ export class AdapterStore {
     this.folder_ = loraFolder;
   }
 
+  /** Those that a request is drawn with: its own, or the pipeline's. What prompts name comes on top. */
+  usesOf(uses: readonly AdapterUse[] | undefined): readonly AdapterUse[] {
+    return uses ?? this.defaults_;
+  }
+
   /**
    * The set of a prompt; undefined where it has none.
    *
@@ -51,7 +56,7 @@ export class AdapterStore {
     networks: readonly ExtraNetwork[],
   ): Promise<AdapterSet | undefined> {
     const named = await this.load(networks);
-    const all = joined([...(uses ?? this.defaults_), ...named]);
+    const all = joined([...this.usesOf(uses), ...named]);
     if (all.length === 0) return undefined;
     const key = all.map(({ lora, weight, textEncoderWeight }) => `${lora.id}:${weight}:${textEncoderWeight}`).join();
     return kept(this.sets_, setLimit, key, () => this.model_.createAdapters(all));

@@ -33,6 +33,8 @@ export interface Direction {
   /** Blocks of the UNet whose attention is perturbed. */
   pagLayers: readonly string[];
   pagMethod: Perturbation['kind'];
+  /** Whether it is not what it was at the beginning, or has not always been so. */
+  steered?: boolean;
 }
 
 export const directionOptions = [
@@ -65,7 +67,8 @@ export function parseDirection(options: Required<Pick<Changes, 'prompt' | 'cfgSc
 /** What of a request is its direction. */
 export function directionOf(request: Direction): Direction {
   const { prompts, negativePrompts, cfgScale, cfgRescale, guidanceInterval, pagScale, pagLayers, pagMethod } = request;
-  return { prompts, negativePrompts, cfgScale, cfgRescale, guidanceInterval, pagScale, pagLayers, pagMethod };
+  const { steered } = request;
+  return { prompts, negativePrompts, cfgScale, cfgRescale, guidanceInterval, pagScale, pagLayers, pagMethod, steered };
 }
 
 /** The direction after some changes. Throws `INVALID_REQUEST`, in which case nothing has changed. */
@@ -75,9 +78,11 @@ export function changed(direction: Direction, changes: Changes): Direction {
   const count = changes.prompt === undefined ? prompts.length : textList('prompt', changes.prompt).length;
   if (count !== prompts.length) refuse('prompt', `as many as before, ${prompts.length}`, count);
   const next = parseDirection({ prompt: prompts, negativePrompt: negativePrompts, ...rest, ...definedOnly(changes) });
+  const values = (of: Direction) => JSON.stringify(directionOf({ ...of, steered: undefined }));
   // Texts that stay keep what was made of them.
   return {
     ...next,
+    ...((direction.steered || values(next) !== values(direction)) && { steered: true }),
     prompts: changes.prompt === undefined ? prompts : next.prompts,
     negativePrompts: changes.negativePrompt === undefined ? negativePrompts : next.negativePrompts,
   };

@@ -4,17 +4,17 @@ import type { PlanesShape } from '../model/model';
 import type { LatentCodec } from '../model/vae';
 import { Controls } from './control';
 import type { Direction } from './direction';
+import { factsOf } from './facts';
 import { composite, latentMask } from './mask';
 import type { AnswerMemory } from './memory';
 import { GuidedNetwork } from './network';
-import { noiseDraws, subseedsOf } from './noise-draws';
-import { type Facts, toImages } from './pictures';
-import { legsOf, refinerFacts } from './refiner';
+import { noiseDraws } from './noise-draws';
+import { toImages } from './pictures';
+import { legsOf } from './refiner';
 import type { ResolvedHires, ResolvedRequest } from './request';
 import { resizing } from './resize';
 import { type Network, noiseModelOf, sampleLatents } from './sample';
 import type { StepEvent } from './sampling-request';
-import { sizeFacts } from './size-conditioning';
 import { inSlices } from './slices';
 import { type GivenSource, inpaintingChannels, isInpainting } from './source';
 import type { Studio } from './studio';
@@ -174,45 +174,4 @@ async function enlarge(
   }
   const resized = await inSlices(resizing(pixels, from, { height, width }, 'lanczos', 1));
   return { latents: await vae.encodeImage(resized, [count, 3, height, width], signal), shape: larger };
-}
-
-/** Under the labels of A1111's extension; layers and method, which it does not choose, only where they are not its own. */
-function perturbationFacts({ pagScale, pagLayers, pagMethod }: Direction): [string, string | number][] {
-  if (pagScale === 0) return [];
-  const layers: [string, string][] = `${pagLayers}` === 'mid' ? [] : [['PAG Layers', pagLayers.join(' ')]];
-  const method: [string, string][] = pagMethod === 'identity' ? [] : [['PAG Method', pagMethod]];
-  return [['PAG Active', 'True'], ['PAG Scale', pagScale], ...layers, ...method];
-}
-
-/** In A1111's words. */
-function upscalerName({ upscaler }: ResolvedHires): string {
-  if (upscaler instanceof Upscaler) return 'ESRGAN';
-  return upscaler === 'latents' ? 'Latent' : 'Lanczos';
-}
-
-function factsOf(request: ResolvedRequest, picture: number, { model, modelName }: Studio): Facts {
-  const { cfgScale, clipSkip, sizes, hires, source, maskBlur, subseedStrength } = request;
-  const prompt = Math.floor((picture * request.prompts.length) / request.batchSize);
-  const other: [label: string, value: string | number | undefined][] = [
-    ['Hires upscale', hires?.scale],
-    ['Hires steps', hires?.steps],
-    ['Hires upscaler', hires && upscalerName(hires)],
-    ['Mask blur', maskBlur],
-    ['CFG Rescale phi', request.cfgRescale || undefined],
-    ...perturbationFacts(request),
-    ['Noise Schedule', model.info.prediction.zeroTerminalSnr ? 'Zero Terminal SNR' : undefined], // A1111's words
-    ...sizeFacts(sizes),
-    ...refinerFacts(request.refiner),
-    // What is not written is read as 1, the default of other families.
-    ['Clip skip', model.info.unet!.addition && clipSkip === 1 ? clipSkip : undefined],
-  ];
-  const written = other.flatMap(([label, value]) => (value === undefined ? [] : [[label, String(value)]]));
-  return {
-    ...{ prompt: request.prompts[prompt], negativePrompt: request.negativePrompts[prompt] },
-    ...{ cfgScale, clipSkip, model: modelName },
-    strength: source?.strength ?? hires?.strength,
-    ...(subseedStrength > 0 && { subseed: subseedsOf(request)[picture], subseedStrength }),
-    ...(hires && { width: request.width, height: request.height }), // before it was enlarged, as A1111 has it
-    ...(written.length === 0 ? {} : { other: Object.fromEntries(written) }),
-  };
 }

@@ -22,7 +22,9 @@ export async function toImages(
   const size = pixels.length / batchSize;
   const images: Image[] = [];
   for (const [i, seed] of seedsOf(request).entries()) {
-    const parameters = formatInfotext({ steps, sampler, schedule, seed, width, height, rng, eta, ...factsOf(i) });
+    const facts = { steps, sampler, schedule, seed, width, height, rng, eta, ...factsOf(i) };
+    const other = { ...facts.other, ...(request.latents && { 'Start latents': 'True' }) };
+    const parameters = formatInfotext({ ...facts, other });
     const data = await inSlices(toRgb8(pixels.subarray(i * size, (i + 1) * size), width * height));
     images.push(new Image(width, height, data, parameters));
   }

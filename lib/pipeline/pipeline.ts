@@ -222,13 +222,15 @@ export class Pipeline {
 
   private async draw(studio: Studio, request: ResolvedRequest): Promise<GenerationResult> {
     let direction: Direction = request;
+    let drawn = request;
     const last = await lastStep(
       drawLatents(studio, request, () => direction),
       async (event) => {
+        drawn = { ...request, steered: direction.steered }; // what changes from here on is not in this step
         direction = steered(direction, await request.onStep?.(event));
       },
     );
-    const images = await decodeImages(studio, request, last);
+    const images = await decodeImages(studio, drawn, last);
     return { images, seeds: seedsOf(request), ...testimony(request, images) };
   }
 }

@@ -132,22 +132,23 @@ export class Run implements AsyncIterableIterator<PipelineStep, void, void> {
     for await (const event of drawLatents(studio, request, () => this.direction_, this.memory_)) {
       if (event.step <= from && event.step < event.steps) continue;
       this.step_ = event.step;
+      const drawn = { ...request, steered: this.direction_.steered }; // what changes from here on is not in this step
       if (event.step > from) {
         const answer = await request.onStep?.(event);
         this.direction_ = steered(this.direction_, answer);
       }
       const { shape } = event;
       const latents = event.step === event.steps ? event.latents : event.denoised;
-      const decode = () => decodeImages(studio, request, { latents, shape });
-      yield { ...event, decode, preview: () => this.preview(event) };
+      const decode = () => decodeImages(studio, drawn, { latents, shape });
+      yield { ...event, decode, preview: () => this.preview(event, drawn) };
     }
   }
 
   /** By the tiny VAE that was given for it, or by a linear map where the latents are known, or by the VAE in use. */
-  private async preview({ denoised: latents, shape }: StepEvent): Promise<Image[]> {
+  private async preview({ denoised: latents, shape }: StepEvent, drawn: ResolvedRequest): Promise<Image[]> {
     const { preview, info } = this.studio_;
     if (!preview && !info.vae?.tiny && hasLinearPreview(info)) return linearPreview({ latents, shape });
-    return decodeImages({ ...this.studio_, ...(preview && { vae: preview }) }, this.resolved_, { latents, shape });
+    return decodeImages({ ...this.studio_, ...(preview && { vae: preview }) }, drawn, { latents, shape });
   }
 }
 
@@ -167,10 +168,11 @@ export function readRun(bytes: Uint8Array, info: ModelInfo, options: ResumeOptio
   const refiner = studioOf(options.refiner?.pipeline);
   const given = refiner && fingerprint(refiner.model.info);
   if (given !== saved.refiner) refuse('refiner', `that of the saved run (${saved.refiner ?? 'none'})`, given);
-  const { prompts, negativePrompts, ...rest } = saved.direction;
+  const { prompts, negativePrompts, steered, ...rest } = saved.direction;
+  const direction = parseDirection({ prompt: prompts, negativePrompt: negativePrompts, ...rest });
   return {
     request: restored(saved.request),
-    direction: parseDirection({ prompt: prompts, negativePrompt: negativePrompts, ...rest }),
+    direction: steered === true ? { ...direction, steered } : direction,
     step: saved.step,
     answers: saved.answers,
   };

@@ -18,7 +18,9 @@ t.test('changes leave the rest as it is', async (t) => {
   const before = parseDirection({ prompt: ['a', 'b'], cfgScale: 7, guidanceInterval: [1, 5] });
   t.match(changed(before, { pagScale: 3, pagLayers: ['up.0'] }), { pagScale: 3, pagLayers: ['up.0'], cfgScale: 7 });
   const after = changed(before, { cfgScale: 2 });
-  t.strictSame(after, { ...before, cfgScale: 2 });
+  t.strictSame(after, { ...before, cfgScale: 2, steered: true });
+  t.strictSame(changed(after, { cfgScale: 7 }), { ...before, steered: true }, 'changed back, it has been another');
+  t.strictSame(changed(before, { cfgScale: 7 }), before, 'to what it was');
   t.equal(after.prompts, before.prompts);
   t.strictSame(changed(before, { prompt: ['c', 'd'], cfgRescale: 0.7 }).prompts, ['c', 'd']);
   t.throws(() => changed(before, { prompt: 'c' }), {

@@ -1,5 +1,6 @@
 // The devices that this build has: one row a backend of ggml.
 #include <cstdint>
+#include <cstdlib>
 #include <exception>
 #include <mutex>
 
@@ -23,6 +24,14 @@ namespace {
 // ggml starts drivers at the first question, without a thought of other threads.
 std::mutex drivers;
 
+#ifdef ND_METAL
+ggml_backend_reg_t metal_registry() {
+    // Else ggml aborts as the process exits with a model that nobody disposed of.
+    setenv("GGML_METAL_NO_RESIDENCY", "1", 0);
+    return ggml_backend_metal_reg();
+}
+#endif
+
 struct Row {
     const char* name;
     ggml_backend_reg_t (*registry)();  // null where it was not built
@@ -36,7 +45,7 @@ constexpr Row kRows[] = {
     {"cuda", nullptr},
 #endif
 #ifdef ND_METAL
-    {"metal", ggml_backend_metal_reg},
+    {"metal", metal_registry},
 #else
     {"metal", nullptr},
 #endif

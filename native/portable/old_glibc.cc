@@ -1,5 +1,6 @@
 // Lets an addon that was linked on a new glibc load on glibc 2.28, the oldest that Node's own binaries accept: the few
-// newer symbols that our code and the static libstdc++ ask for are taken under their oldest version, or replaced.
+// newer symbols that our code, ggml's backends and the static libstdc++ ask for are taken under their oldest version,
+// or replaced.
 // Linked into prebuilds only (ND_STATIC_RUNTIME); CMakeLists.txt wraps each name below, and scripts/check-prebuild.cjs
 // finds any other newer symbol.
 #include <fcntl.h>
@@ -39,6 +40,9 @@ ND_OLD(int, pthread_detach, (pthread_t thread), (thread))
 ND_OLD(int, pthread_join, (pthread_t thread, void** result), (thread, result))
 ND_OLD(int, pthread_once, (pthread_once_t * once, void (*run)()), (once, run))
 ND_OLD(int, __pthread_key_create, (pthread_key_t * key, void (*destroy)(void*)), (key, destroy))
+ND_OLD(int, pthread_rwlock_rdlock, (pthread_rwlock_t * lock), (lock))
+ND_OLD(int, pthread_rwlock_wrlock, (pthread_rwlock_t * lock), (lock))
+ND_OLD(int, pthread_rwlock_unlock, (pthread_rwlock_t * lock), (lock))
 
 // New in 2.33: functions of their own, once inline around others. On 64 bits the kernel's struct is glibc's.
 int __wrap_stat(const char* file, struct stat* out) {

@@ -95,6 +95,7 @@ export interface TextChanges {
 /** A loaded model: its networks, with typed arrays in and out. Calls wait for each other on a thread of the model's own. */
 export class Model {
   private readonly loras_ = new WeakMap<Lora, Promise<NativeLora>>(); // that a process of its own has loaded
+  private readonly disposal_ = new AbortController();
 
   private constructor(
     private readonly native_: NativeModel,
@@ -287,6 +288,14 @@ export class Model {
     return this.call(signal, (cancellation) => this.native_.upscale(pixels, shape, cancellation, onProgress ?? null));
   }
 
+  /**
+   * Aborted when the model is disposed of, with the `DISPOSED` error as its reason.
+   * @internal
+   */
+  get disposal(): AbortSignal {
+    return this.disposal_.signal;
+  }
+
   /** Where the time went so far, waiting for the work in hand. */
   stats(): Promise<ModelStats> {
     return this.call(undefined, () => this.native_.stats());
@@ -294,6 +303,7 @@ export class Model {
 
   /** Frees the weights. Calls that run or wait reject with `DISPOSED`, as do all later ones. Harmless when repeated. */
   async dispose(): Promise<void> {
+    this.disposal_.abort(new DiffusionError('DISPOSED', 'the model was disposed of'));
     await this.native_.dispose();
   }
 

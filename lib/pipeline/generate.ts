@@ -2,6 +2,7 @@
 import type { Image } from '../image/image';
 import type { PlanesShape } from '../model/model';
 import type { LatentCodec } from '../model/vae';
+import type { Ends } from './callback';
 import { Controls } from './control';
 import type { Direction } from './direction';
 import { factsOf } from './facts';
@@ -55,6 +56,11 @@ export async function* drawLatents(
   for await (const event of run({ shape: larger.shape, sigmas: hiresSigmas, original: larger.latents })) {
     yield { ...event, step: small.step + event.step, steps };
   }
+}
+
+/** What ends a request from outside. */
+export function endsOf({ model }: Studio, { signal, refiner }: ResolvedRequest): Ends {
+  return { signal, models: refiner ? [model, refiner.studio.model] : [model] };
 }
 
 /** Latents to pictures. What a mask keeps is the original, whatever the VAE makes of it. */

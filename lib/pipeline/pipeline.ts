@@ -12,9 +12,10 @@ import { EmbeddingCache } from '../prompt/embedding-cache';
 import { loadClipVocabulary, vocabularyFromMerges } from '../prompt/vocabulary';
 import type { Seed } from '../sampling/noise';
 import { type AdapterOptions, AdapterStore } from './adapter-store';
+import { answered } from './callback';
 import { definedOnly } from './checks';
 import { type Direction, steered } from './direction';
-import { decodeImages, drawLatents } from './generate';
+import { decodeImages, drawLatents, endsOf } from './generate';
 import {
   type Img2ImgRequest,
   type InpaintRequest,
@@ -227,7 +228,7 @@ export class Pipeline {
       drawLatents(studio, request, () => direction),
       async (event) => {
         drawn = { ...request, steered: direction.steered }; // what changes from here on is not in this step
-        direction = steered(direction, await request.onStep?.(event));
+        direction = steered(direction, await answered(request.onStep?.(event), endsOf(studio, request)));
       },
     );
     const images = await decodeImages(studio, drawn, last);

@@ -58,7 +58,7 @@ export interface TextRequest extends Omit<SamplingRequest, 'onStep'>, SizeReques
    */
   adapters?: readonly AdapterUse[];
   /**
-   * Called after each step; a promise is waited for. What it returns changes prompts or guidance from the next step on. What it
+   * Called after each step; a promise is waited for, until an abort or a disposal ends the request. What it returns changes prompts or guidance from the next step on. What it
    * throws ends the request.
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: a callback that returns nothing

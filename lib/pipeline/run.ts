@@ -3,9 +3,10 @@ import { DiffusionError } from '../errors';
 import { Image } from '../image/image';
 import type { ModelInfo } from '../model/model';
 import { Vae } from '../model/vae';
+import { answered } from './callback';
 import { checkNames, refuse } from './checks';
 import { type Changes, changed, type Direction, directionOf, parseDirection, steered } from './direction';
-import { decodeImages, drawLatents } from './generate';
+import { decodeImages, drawLatents, endsOf } from './generate';
 import type { Img2ImgRequest, InpaintRequest } from './image-request';
 import { type Answer, AnswerMemory } from './memory';
 import { pack, unpack } from './packing';
@@ -134,7 +135,7 @@ export class Run implements AsyncIterableIterator<PipelineStep, void, void> {
       this.step_ = event.step;
       const drawn = { ...request, steered: this.direction_.steered }; // what changes from here on is not in this step
       if (event.step > from) {
-        const answer = await request.onStep?.(event);
+        const answer = await answered(request.onStep?.(event), endsOf(studio, request));
         this.direction_ = steered(this.direction_, answer);
       }
       const { shape } = event;

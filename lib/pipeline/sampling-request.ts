@@ -75,7 +75,7 @@ export interface SamplingRequest {
   deterministic?: boolean;
   /** Stops the work, inside a step too; the call then rejects with `ABORTED`. */
   signal?: AbortSignal;
-  /** Called after each step; a promise is waited for. What it throws ends the request. */
+  /** Called after each step; a promise is waited for, until an abort or a disposal ends the request. What it throws ends the request. */
   onStep?: OnStep;
 }
 

@@ -5,6 +5,7 @@ import type { Image } from '../image/image';
 import { assetPath } from '../model/assets';
 import { Model, type ModelInfo, type ModelOptions } from '../model/model';
 import type { Seed } from '../sampling/noise';
+import { answered } from './callback';
 import { Turns } from './line';
 import { noiseDraws, seedsOf } from './noise-draws';
 import { toImages } from './pictures';
@@ -83,7 +84,7 @@ export class UnconditionalPipeline {
    */
   async generate(request: UnconditionalRequest = {}): Promise<UnconditionalResult> {
     const resolved = parseUnconditional(request, this.info);
-    const { latents } = await lastStep(this.sample(resolved), resolved.onStep);
+    const { latents } = await lastStep(this.sample(resolved), (event) => this.tell(resolved, event));
     const images = await this.toImages(resolved, latents);
     return { images, seeds: seedsOf(resolved), ...testimony(resolved, images) };
   }
@@ -92,7 +93,7 @@ export class UnconditionalPipeline {
   async *steps(request: UnconditionalRequest = {}): AsyncGenerator<PipelineStep, void, void> {
     const resolved = parseUnconditional(request, this.info);
     for await (const event of this.sample(resolved)) {
-      await resolved.onStep?.(event);
+      await this.tell(resolved, event);
       const pixels = event.step === event.steps ? event.latents : event.denoised;
       const decode = () => this.toImages(resolved, pixels);
       yield { ...event, decode, preview: decode };
@@ -107,6 +108,10 @@ export class UnconditionalPipeline {
   /** As `dispose`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
+  }
+
+  private async tell({ signal, onStep }: ResolvedSampling, event: StepEvent): Promise<void> {
+    await answered(onStep?.(event), { signal, models: [this.model] });
   }
 
   private sample(request: ResolvedSampling): AsyncGenerator<StepEvent, void, void> {

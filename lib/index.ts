@@ -93,6 +93,7 @@ export {
   linspaceSchedule,
   type NoiseModel,
   type NoiseModelOptions,
+  type OwnSchedule,
   polyexponentialWith,
   type Schedule,
   type ScheduleName,

@@ -63,5 +63,6 @@ export function sphericalMix(a: Float32Array, b: Float32Array, share: number, sh
 }
 
 function after(seed: Seed, i: number): Seed {
-  return typeof seed === 'bigint' ? BigInt.asUintN(64, seed + BigInt(i)) : (seed + i) % 2 ** 53;
+  const next = BigInt.asUintN(64, BigInt(seed) + BigInt(i)); // numbers beyond 2^53 would be rounded
+  return typeof seed === 'number' && next <= Number.MAX_SAFE_INTEGER ? Number(next) : next;
 }

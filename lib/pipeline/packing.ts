@@ -1,6 +1,8 @@
-/** Values with typed arrays in them as bytes, and back: JSON, then the arrays' own bytes. */
+/** Values with typed arrays in them as bytes, and back: a checksum, the JSON's length, JSON, then the arrays' own bytes. */
+import { createHash } from 'node:crypto';
 import { DiffusionError } from '../errors';
 
+const sealBytes = 32; // of SHA-256
 const mostDigits = 40; // seeds have 20, and a text of millions would take minutes
 
 type Packed = Float32Array | Uint8Array;
@@ -28,13 +30,28 @@ export function pack(value: unknown): Uint8Array {
   head.writeBigUInt64LE(BigInt(json.length));
   // Every machine that the addon runs on is little-endian.
   const bodies = arrays.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength));
-  return new Uint8Array(Buffer.concat([head, json, ...bodies]));
+  return sealed([head, json, ...bodies]);
+}
+
+/** The bytes behind their SHA-256, by which {@link unpack} tells damaged ones. */
+export function sealed(parts: readonly Uint8Array[]): Uint8Array {
+  return new Uint8Array(Buffer.concat([sha256(parts), ...parts]));
+}
+
+function sha256(parts: readonly Uint8Array[]): Buffer {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest();
 }
 
 /** Throws `FILE_INVALID` for bytes that {@link pack} did not write, or not all of them. */
 export function unpack(bytes: Uint8Array): unknown {
   try {
-    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const [seal, buffer] = [
+      bytes.subarray(0, sealBytes),
+      Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).subarray(sealBytes),
+    ];
+    if (!sha256([buffer]).equals(seal)) throw new RangeError('the checksum is that of other bytes');
     const start = 8 + Number(buffer.readBigUInt64LE(0));
     if (start > buffer.length) throw new RangeError('the text is cut off');
     const body = buffer.subarray(start);
@@ -50,7 +67,7 @@ export function unpack(bytes: Uint8Array): unknown {
   } catch (cause) {
     throw new DiffusionError(
       'FILE_INVALID',
-      'saved: expected the bytes of a saved run, got others or not all of them',
+      'saved: expected the bytes of a saved run, got others, damaged ones or not all of them',
       {
         cause,
       },

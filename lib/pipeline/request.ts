@@ -18,6 +18,7 @@ import {
 } from './sampling-request';
 import { parseSizes, type SizeRequest, sizeOptions } from './size-conditioning';
 import type { GivenSource } from './source';
+import { encodersOf } from './text-encoders';
 import { Upscaler } from './upscaler';
 
 /** What every request with a prompt may say. Everything but the prompt has a default; a model file may bring its own. */
@@ -134,7 +135,7 @@ export function parseText(request: TextRequest, info: ModelInfo): ResolvedReques
   const geometry = { multiple: factor, factor, channels: info.vae?.latentChannels ?? 4 };
   return {
     ...direction,
-    clipSkip: integer('clipSkip', set.clipSkip, 1, 12),
+    clipSkip: integer('clipSkip', set.clipSkip, 1, leastLayers(refiner ? [info, refiner.studio.model.info] : [info])),
     control: parseControl(set.control, info),
     ...(refiner && { refiner }),
     sizes: parseSizes(set, refiner ? [info, refiner.studio.model.info] : [info]),
@@ -142,6 +143,13 @@ export function parseText(request: TextRequest, info: ModelInfo): ResolvedReques
     ...parseSampling(set, geometry, direction.prompts.length),
     onStep,
   };
+}
+
+/** That every text encoder has, without those that the first one's family leaves out at the end. */
+function leastLayers(infos: readonly ModelInfo[]): number {
+  const layersOf = (info: ModelInfo, number: 1 | 2) =>
+    number === 1 ? info.textEncoder && info.textEncoder.layers - info.skippedTextLayers : info.textEncoder2?.layers;
+  return Math.min(...infos.flatMap((info) => encodersOf(info).map((number) => layersOf(info, number) ?? 12)));
 }
 
 function checkLayers({ pagScale, pagLayers }: Direction, { unet }: ModelInfo): void {

@@ -1,9 +1,9 @@
 /** From noise to latents: what every request does between its conditioning and its pictures. */
-import { DiffusionError } from '../errors';
 import { throwIfAborted } from '../model/cancellation';
 import type { ModelInfo, PlanesShape } from '../model/model';
 import { type BetaSchedule, createFlowNoiseModel, createNoiseModel, type NoiseModel } from '../sampling/noise-model';
-import type { DenoisedPair, SamplerStep } from '../sampling/types';
+import { heldSteps } from '../sampling/own';
+import type { DenoisedPair } from '../sampling/types';
 import { clipped } from './clip';
 import { createPairDenoiser } from './denoiser';
 import { type Kept, keepLatents } from './mask';
@@ -66,14 +66,13 @@ export async function* sampleLatents(
 
   // 2. Steps.
   const options = {
-    ...{ noise, noiseModel, denoisePair: (x: Float32Array, sigma: number) => remembered(x, sigma, true) },
+    ...{ noise, noiseModel },
     ...(request.eta === undefined ? {} : { eta: request.eta }),
   };
-  const denoise = async (x: Float32Array, sigma: number) => (await remembered(x, sigma, false)).denoised;
-  for await (const { x, denoised } of request.sampler(denoise, start, sigmas, options) as AsyncIterable<SamplerStep>) {
+  for await (const { x, denoised } of heldSteps(request.sampler, remembered, start, sigmas, options)) {
     throwIfAborted(request.signal);
     step++;
-    const sigma = sigmas[Math.min(step, sigmas.length - 1)];
+    const sigma = sigmas[step];
     const latents = kept ? keepLatents(x, kept, sigma) : x;
     request.witness?.see('steps', latents);
     yield { step, steps: sigmas.length - 1, sigma, latents, denoised, shape };
@@ -90,8 +89,7 @@ export async function lastStep(
     last = event;
     await tell?.(event);
   }
-  if (last) return last;
-  throw new DiffusionError('INVALID_REQUEST', 'sampler: expected it to yield at least one step, got none');
+  return last!; // a descent has a step at least
 }
 
 /** The noise levels that a model was trained on. */

@@ -5,7 +5,7 @@ import type { PlanesShape } from '../model/model';
 import { checkSeed, type Seed } from '../sampling/noise';
 import { resolveSampler, resolveSchedule } from '../sampling/resolve';
 import type { SamplerName } from '../sampling/samplers/index';
-import type { Schedule, ScheduleName } from '../sampling/schedules';
+import type { OwnSchedule, Schedule, ScheduleName } from '../sampling/schedules';
 import type { Sampler } from '../sampling/types';
 import { boolean, finite, integer, oneOf, refuse } from './checks';
 import { Witness } from './witness';
@@ -51,8 +51,8 @@ export interface SamplingRequest {
    * A name from `schedules`, a function of the same form, or the sigmas themselves. Default `karras`; `trailing` for unconditional
    * models, flows, and models of zero terminal SNR.
    */
-  schedule?: ScheduleName | Schedule | readonly number[];
-  /** Of the first picture; picture i of a batch has seed + i. Default: random. */
+  schedule?: ScheduleName | OwnSchedule | readonly number[] | Float32Array;
+  /** Of the first picture; picture i of a batch has seed + i, as a bigint beyond 2^53 - 1. Default: random. */
   seed?: Seed;
   /** Of the first picture's variation, which is mixed into the noise by `subseedStrength`. Default: random. */
   subseed?: Seed;
@@ -79,7 +79,7 @@ export interface SamplingRequest {
   onStep?: OnStep;
 }
 
-/** Hears of each step; a promise is waited for. */
+/** Hears of each step; a promise is waited for, until an abort or a disposal ends the request. */
 export type OnStep = (event: StepEvent) => void | Promise<void>;
 
 export const samplingOptions = [
@@ -139,9 +139,7 @@ export function parseSampling(
   const batchSize = prompts * integer('batchSize', request.batchSize ?? 1, 1, most);
   const latentShape = [batchSize, channels, height / factor, width / factor] as const;
   const schedule = resolveSchedule(request.schedule);
-  const steps = Array.isArray(request.schedule)
-    ? request.schedule.length - 1
-    : integer('steps', request.steps, 1, 1000);
+  const steps = schedule.steps ?? integer('steps', request.steps, 1, 1000);
   if (signal !== undefined && !(signal instanceof AbortSignal)) refuse('signal', 'an AbortSignal', signal);
   if (onStep !== undefined && typeof onStep !== 'function') refuse('onStep', 'a function', onStep);
   if (latents !== undefined) checkLatents(latents, latentShape);

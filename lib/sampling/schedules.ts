@@ -21,7 +21,7 @@ import {
   timestepSchedule,
   trailingSchedule,
 } from './schedules/by-timestep';
-import type { Schedule } from './schedules/schedule';
+import type { OwnSchedule, Schedule } from './schedules/schedule';
 
 export {
   type BetaSchedule,
@@ -31,7 +31,7 @@ export {
   type NoiseModel,
   type NoiseModelOptions,
 } from './noise-model';
-export type { Schedule };
+export type { OwnSchedule, Schedule };
 export {
   aysSd15Schedule,
   aysSdxlSchedule,

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { pack, unpack } from '../../lib/pipeline/packing';
+import { pack, sealed, unpack } from '../../lib/pipeline/packing';
 
 const value = {
   text: 'a “cat”',
@@ -26,5 +26,15 @@ t.test('bytes that are cut off or others are refused', async (t) => {
     t.throws(() => unpack(bytes.subarray(0, length)), { code: 'FILE_INVALID' }, `${length} bytes`);
   }
   t.throws(() => unpack(Uint8Array.from({ length: 64 }, (_, i) => i)), { code: 'FILE_INVALID' });
-  t.throws(() => unpack(pack('{').fill(255, 0, 8)), { code: 'FILE_INVALID' }, 'a length beyond all bounds');
+  const endless = pack('{').subarray(32).fill(255, 0, 8);
+  t.throws(() => unpack(sealed([endless])), { code: 'FILE_INVALID' }, 'a length beyond all bounds');
+});
+
+t.test('one bit that is another is seen, wherever it is', async (t) => {
+  const bytes = pack(value);
+  for (let at = 0; at < bytes.length; at++) {
+    const damaged = Uint8Array.from(bytes);
+    damaged[at] ^= 1 << (at % 8);
+    t.throws(() => unpack(damaged), { code: 'FILE_INVALID', message: /damaged/ }, `byte ${at}`);
+  }
 });

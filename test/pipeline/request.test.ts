@@ -3,6 +3,7 @@ import t from 'tap';
 import type { ModelInfo } from '../../lib/model/model';
 import { parseRequest, type Txt2ImgRequest } from '../../lib/pipeline/request';
 import { euler } from '../../lib/sampling/samplers/index';
+import { timestepSchedule } from '../../lib/sampling/schedules';
 
 const info = {
   family: 'sd1',
@@ -76,6 +77,22 @@ const refused: [Record<string, unknown>, code: string, message: RegExp][] = [
   [{ schedule: 'ays' }, 'UNKNOWN_SCHEDULE', /karras.*got 'ays'/],
   [{ schedule: [1, 2, 0] }, 'INVALID_REQUEST', /^schedule: /],
 ];
+
+t.test('clipSkip goes as far as there are layers', async (t) => {
+  const encoder = { layers: 4, width: 8, heads: 1, vocabularySize: 9, contextLength: 77 };
+  const small = { ...info, textEncoder: encoder, skippedTextLayers: 1 } as ModelInfo;
+  t.match(parseRequest({ prompt: '', clipSkip: 3 }, small), { clipSkip: 3 });
+  t.throws(() => parseRequest({ prompt: '', clipSkip: 4 }, small), {
+    code: 'INVALID_REQUEST',
+    message: 'clipSkip: expected an integer in 1..3, got 4',
+  });
+});
+
+t.test('schedules with steps of their own', async (t) => {
+  const own = timestepSchedule([999, 500, 1]);
+  t.match(parseRequest({ prompt: '', schedule: own, steps: 20 }, info), { steps: 3 });
+  t.match(parseRequest({ prompt: '', schedule: Float32Array.of(3, 1, 0) }, info), { steps: 2, scheduleName: 'custom' });
+});
 
 t.test('what is refused, with the name, what was expected and what came', async (t) => {
   for (const [options, code, message] of refused) {

@@ -187,6 +187,9 @@ t.test("what is no saved run, or another model's, is refused", async (t) => {
   const p = await pipeline;
   t.throws(() => p.resume(saved.subarray(0, saved.length - 8)), { code: 'FILE_INVALID' });
   t.throws(() => p.resume(new Uint8Array(100)), { code: 'FILE_INVALID' });
+  const damaged = Uint8Array.from(saved);
+  damaged[saved.length - 5] ^= 1; // in the last answer, where it would draw another picture
+  t.throws(() => p.resume(damaged), { code: 'FILE_INVALID', message: /damaged/ });
   t.throws(() => p.resume('run' as never), { code: 'INVALID_REQUEST', message: /^saved: expected the bytes/ });
   t.throws(() => p.resume(saved, { steps: 9 } as object), {
     code: 'INVALID_REQUEST',

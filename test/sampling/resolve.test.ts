@@ -1,7 +1,13 @@
 import t from 'tap';
 import { resolveSampler, resolveSchedule } from '../../lib/sampling/resolve';
 import { euler, type SamplerName, samplers } from '../../lib/sampling/samplers/index';
-import { createNoiseModel, type Schedule, type ScheduleName, schedules } from '../../lib/sampling/schedules';
+import {
+  createNoiseModel,
+  type Schedule,
+  type ScheduleName,
+  schedules,
+  timestepSchedule,
+} from '../../lib/sampling/schedules';
 
 const model = createNoiseModel({ betaSchedule: 'linear', betaStart: 0.0001, betaEnd: 0.02, trainSteps: 1000 });
 
@@ -14,11 +20,11 @@ t.test('unknown names are answered with the known ones', async (t) => {
   for (const name of ['magic', 'constructor', '', 7]) {
     t.throws(() => resolveSampler(name as SamplerName), {
       code: 'UNKNOWN_SAMPLER',
-      message: /^sampler: expected one of euler, euler_a, .*, lcm, tcd or a function, got ('|number)/,
+      message: /^sampler: expected one of euler, euler_a, .*, lcm, tcd or a function, got ('|7)/,
     });
     t.throws(() => resolveSchedule(name as ScheduleName), {
       code: 'UNKNOWN_SCHEDULE',
-      message: /^schedule: expected one of discrete, linspace, .*, lcm or .*, got ('|number)/,
+      message: /^schedule: expected one of discrete, linspace, .*, lcm or .*, got ('|7)/,
     });
   }
 });
@@ -28,9 +34,40 @@ t.test("a user's own sampler passes through", async (t) => {
 });
 
 t.test("a user's own schedule is called and its sigmas checked", async (t) => {
-  t.same(resolveSchedule((steps) => [steps, 1, 0])(3, model), [3, 1, 0]);
+  t.same(resolveSchedule((steps) => [steps, 1, 0])(2, model), [2, 1, 0]);
+  t.same(resolveSchedule(() => Float32Array.of(0.5, 0.1, 0))(2, model), [0.5, Math.fround(0.1), 0], 'of f32');
   t.throws(() => resolveSchedule(() => [1, 2, 0])(2, model), { code: 'INVALID_REQUEST' });
-  t.throws(() => resolveSchedule((() => undefined) as unknown as Schedule)(2, model), { code: 'INVALID_REQUEST' });
+  const others: [unknown, string][] = [
+    [undefined, 'undefined'],
+    [Promise.reject(new Error('that nobody waits for')), 'a promise'],
+    [new Float64Array(3), 'a Float64Array of 3'],
+    ['3,2,0', '3,2,0'],
+  ];
+  for (const [given, got] of others) {
+    t.throws(() => resolveSchedule((() => given) as unknown as Schedule)(2, model), {
+      code: 'INVALID_REQUEST',
+      message: `schedule: expected at least two finite sigmas, strictly decreasing, none below 0, got ${got}`,
+    });
+  }
+  for (const [steps, expected] of [
+    [1, '2 sigmas for 1 steps'],
+    [3, '4 sigmas for 3 steps'],
+  ] as const) {
+    t.throws(() => resolveSchedule(() => [3, 1, 0])(steps, model), {
+      code: 'INVALID_REQUEST',
+      message: `schedule: expected ${expected}, got 3`,
+    });
+  }
+});
+
+t.test('what has steps of its own says how many', async (t) => {
+  t.equal(resolveSchedule([10, 5, 1]).steps, 2);
+  t.equal(resolveSchedule(Float32Array.of(10, 5, 1, 0)).steps, 3);
+  const own = resolveSchedule(timestepSchedule([999, 500]));
+  t.equal(own.steps, 2);
+  t.equal(own(20, model).length, 3);
+  t.equal(resolveSchedule('karras').steps, undefined);
+  t.equal(resolveSchedule(schedules.ddim_uniform)(30, model).length, 32, 'ours are as they are by name');
 });
 
 t.test("a user's own sigmas are copied", async (t) => {

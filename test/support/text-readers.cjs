@@ -7,7 +7,7 @@ const { fromA1111 } = require('../../dist/image/from-a1111');
 const { fromDiffusers } = require('../../dist/image/from-diffusers');
 const { parseInfotext, parseParameters } = require('../../dist/image/parse-infotext');
 const { crc32ByTable } = require('../../dist/image/png-chunks');
-const { pack } = require('../../dist/pipeline/packing');
+const { pack, sealed } = require('../../dist/pipeline/packing');
 const { readRun } = require('../../dist/pipeline/run');
 const { Bpe } = require('../../dist/prompt/bpe');
 const { parsePrompt } = require('../../dist/prompt/parse-prompt');
@@ -53,6 +53,10 @@ exports.readers = {
   'jpeg and webp': { seeds: filesOf(/\.(jpg|webp)$/), read: parseInfotext },
   parameters: { seeds: [Buffer.from(parameters)], read: (bytes) => parseParameters(text(bytes)) },
   'saved run': { seeds: [pack(run)], read: (bytes) => readRun(bytes, info, { sampler: () => {} }) },
+  'saved run with any checksum': {
+    seeds: [pack(run).subarray(32)],
+    read: (bytes) => readRun(sealed([bytes]), info, { sampler: () => {} }),
+  },
   merges: {
     seeds: [Buffer.from('#version: 0.2\ni n\nt h\nth e</w>\nin g</w>\n')],
     read: (bytes) => new Bpe(vocabularyFromMerges(text(bytes))).encode('thing'),

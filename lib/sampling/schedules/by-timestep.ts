@@ -81,7 +81,7 @@ export const lcmSchedule: Schedule = (steps, model) => {
  */
 export function timestepSchedule(timesteps: readonly number[]): Schedule {
   const own = [...timesteps];
-  return (_steps, model) => {
+  const schedule = (_steps: number, model: NoiseModel) => {
     const last = model.trainSteps - 1;
     const bad = own.findIndex((t, i) => !(t >= 0 && t <= last && (i === 0 || t < own[i - 1])));
     if (own.length === 0 || bad >= 0) {
@@ -93,6 +93,7 @@ export function timestepSchedule(timesteps: readonly number[]): Schedule {
     }
     return atTimesteps(own.length, model, (i) => own[i]);
   };
+  return Object.assign(schedule, own.length > 0 && { steps: own.length });
 }
 
 function atTimesteps(steps: number, model: NoiseModel, timestep: (i: number) => number): number[] {

@@ -3,7 +3,18 @@ import { DiffusionError } from '../../errors';
 import type { NoiseModel } from '../noise-model';
 
 /** A list of sigmas: steps + 1 entries, strictly decreasing, the last 0. */
-export type Schedule = (steps: number, model: NoiseModel) => number[];
+export interface Schedule {
+  (steps: number, model: NoiseModel): number[];
+  /** How many steps it has, whatever is asked for. Default: as many as are asked for. */
+  readonly steps?: number;
+}
+
+/** A schedule of one's own, which may be of f32. */
+export interface OwnSchedule {
+  (steps: number, model: NoiseModel): readonly number[] | Float32Array;
+  /** As in {@link Schedule}. */
+  readonly steps?: number;
+}
 
 /** Throws `INVALID_REQUEST` unless `steps` is an integer in 1..`most`. */
 export function checkSteps(steps: number, most: number): void {

@@ -193,7 +193,7 @@ export class Pipeline {
    *
    * @param saved the bytes of {@link Run.save}
    * @param options what is not saved: `signal`, `onStep`, and `sampler` and `schedule` where they were functions
-   * @throws FILE_INVALID if the bytes are no saved run; INVALID_REQUEST if it is another model's, or a function is missing
+   * @throws FILE_INVALID if the bytes are no saved run, or damaged; INVALID_REQUEST if it is another model's, or a function is missing
    */
   resume(saved: Uint8Array, options: ResumeOptions = {}): Run {
     const run = readRun(saved, this.info, options);

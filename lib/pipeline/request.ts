@@ -47,7 +47,7 @@ export interface TextRequest extends Omit<SamplingRequest, 'onStep'>, SizeReques
   pagMethod?: Perturbation['kind'];
   /** A second model that draws the last steps; see docs/guides/models.md. A saved run does not hold it: give it again. */
   refiner?: RefinerOptions;
-  /** A1111's meaning: 1 takes the text encoder's last layer, 2 the one before. Default 1, and 2 in Stable Diffusion XL. */
+  /** A1111's meaning: 1 takes the text encoder's last layer, 2 the one before, as far as there are layers. Default 1, and 2 in Stable Diffusion XL. */
   clipSkip?: number;
   /** ControlNets that hold the picture to others, at every task; several add up. Default none. */
   control?: readonly ControlOptions[];

@@ -48,7 +48,7 @@ export interface SamplingRequest {
   /** A name from `samplers`, or a function of the same form. Default `dpmpp_2m`; `ddim` for unconditional models. */
   sampler?: SamplerName | Sampler;
   /**
-   * A name from `schedules`, a function of the same form, or the sigmas themselves. Default `karras`; `trailing` for unconditional
+   * A name from `schedules`, a function of the same form, or the sigmas themselves, whose number sets the steps. Default `karras`; `trailing` for unconditional
    * models, flows, and models of zero terminal SNR.
    */
   schedule?: ScheduleName | OwnSchedule | readonly number[] | Float32Array;

@@ -52,8 +52,9 @@ async function draw(pipeline: Pipeline, { task, sampler, schedule, strength, ini
       sigma = first;
       yield { x, denoised: x };
     },
-  }))
-    void step;
+  })) {
+    if (step.step === 1) break; // it has told its first sigma
+  }
   const unit = torchNoise(seed).normal((4 * side * side) / 16);
   const latents = unit.map((value) => value * Math.sqrt(sigma ** 2 + 1));
   return (await pipeline.txt2img({ ...one, latents })).images[0];

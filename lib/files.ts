@@ -1,6 +1,6 @@
 /** Files by their paths: what a path may be, and writing that leaves the whole file or what was there. */
 import { randomBytes } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { DiffusionError } from './errors';
 
@@ -28,8 +28,7 @@ export async function readWhole(file: string): Promise<Buffer> {
  * never a part, whenever the power goes. Throws `FILE_NOT_WRITABLE`; then nothing is left behind.
  */
 export async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
-  // A short name of its own: the file's may be as long as names can be.
-  const unfinished = path.join(path.dirname(file), `.${randomBytes(6).toString('hex')}.tmp`);
+  const unfinished = nameBeside(file);
   try {
     const handle = await open(unfinished, 'wx');
     try {
@@ -41,9 +40,37 @@ export async function writeWhole(file: string, bytes: Uint8Array): Promise<void>
     await rename(unfinished, file);
   } catch (cause) {
     await rm(unfinished, { force: true }).catch(() => {});
-    const why = reasonOf(cause as NodeJS.ErrnoException, file);
-    throw new DiffusionError('FILE_NOT_WRITABLE', `${file} could not be written: ${why}`, { cause });
+    throw notWritable(file, cause);
   }
+}
+
+/**
+ * Tells before the work whether {@link writeWhole} could put a file there, by beginning one and taking it away. Throws
+ * `INVALID_ARGUMENT` for what is no path, and `FILE_NOT_WRITABLE`.
+ */
+export async function checkWritable(file: string): Promise<void> {
+  checkPath(file);
+  const unfinished = nameBeside(file);
+  try {
+    const there = await stat(file).catch((error) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
+    if (there?.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
+    await (await open(unfinished, 'wx')).close();
+    await rm(unfinished);
+  } catch (cause) {
+    throw notWritable(file, cause);
+  }
+}
+
+/** A short name of its own: the file's may be as long as names can be. */
+function nameBeside(file: string): string {
+  return path.join(path.dirname(file), `.${randomBytes(6).toString('hex')}.tmp`);
+}
+
+function notWritable(file: string, cause: unknown): DiffusionError {
+  const why = reasonOf(cause as NodeJS.ErrnoException, file);
+  return new DiffusionError('FILE_NOT_WRITABLE', `${file} could not be written: ${why}`, { cause });
 }
 
 function reasonOf(cause: NodeJS.ErrnoException, file: string): string {

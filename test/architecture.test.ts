@@ -10,7 +10,7 @@ const libRooms: Record<string, string[]> = {
   'index.ts': ['errors.ts', 'image', 'model', 'pipeline', 'prompt', 'sampling'],
   'errors.ts': [],
   'files.ts': ['errors.ts'],
-  cli: ['errors.ts', 'files.ts', 'bench', 'pipeline', 'model', 'sampling'],
+  cli: ['errors.ts', 'files.ts', 'bench', 'pipeline', 'model', 'sampling', 'prompt'],
   bench: ['errors.ts', 'files.ts', 'pipeline', 'model', 'image'],
   pipeline: ['errors.ts', 'prompt', 'sampling', 'model', 'image'],
   prompt: ['errors.ts'],

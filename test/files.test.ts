@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
-import { checkPath, readWhole, writeWhole } from '../lib/files';
+import { checkPath, checkWritable, readWhole, writeWhole } from '../lib/files';
 import { Image, inspectModel, Model } from '../lib/index';
 import { networkPath } from './support/safetensors';
 
@@ -56,7 +56,15 @@ t.test('what cannot be is an error that says why', async (t) => {
     [inFolder('absent', 'a.png'), /absent does not exist: create it first$/],
   ];
   if (process.platform === 'linux') cases.push(['/proc/a.png', /\/proc does not exist|permitted|read-only/]);
-  for (const [file, message] of cases) await t.rejects(picture.save(file), { ...failed, message });
+  for (const [file, message] of cases) {
+    await t.rejects(picture.save(file), { ...failed, message });
+    await t.rejects(checkWritable(file), { ...failed, message }, 'and before the work');
+  }
+  await t.rejects(checkWritable(inFolder('folder')), { ...failed, message: /it is a folder: choose another name$/ });
+  await checkWritable(inFolder('file'));
+  await checkWritable(inFolder('folder', 'new.png'));
+  await t.rejects(checkWritable(''), { code: 'INVALID_ARGUMENT' });
+  t.strictSame(readdirSync(inFolder('folder')), []);
   t.strictSame(readdirSync(folder).sort(), ['file', 'folder']);
 
   const unread = { name: 'DiffusionError', code: 'FILE_NOT_FOUND' };

@@ -80,8 +80,12 @@ async function measureAbort(pipeline: Pipeline, request: Txt2ImgRequest, stepSec
 }
 
 function answer(message: RoundAnswer): void {
-  process.send!(message, () => process.disconnect());
+  process.off('disconnect', leave);
+  process.send!(message, () => process.connected && process.disconnect());
 }
+
+const leave = () => process.exit();
+process.on('disconnect', leave); // nobody waits for the figures any more
 
 measure(JSON.parse(process.argv[2])).then(
   (round) => answer({ round }),

@@ -5,7 +5,8 @@ import { chartEnding, chartFile } from '../bench/chart';
 import { findPeer, type InstalledPeer, peers } from '../bench/peers/index';
 import { runBench } from '../bench/run';
 import { describeComparison, describeReport } from '../bench/text';
-import { writeWhole } from '../files';
+import { checkWritable, writeWhole } from '../files';
+import { print } from './print';
 import { createProgress } from './progress';
 import { numberOption, UsageError } from './usage';
 
@@ -46,6 +47,8 @@ export async function bench(args: string[], signal: AbortSignal): Promise<void> 
   if (chart !== undefined) chartEnding(chart);
   const installed = peersFrom(values.peer, process.env);
   const baseline = values.baseline === undefined ? undefined : await readReport(values.baseline);
+  const reportFile = json === '-' ? undefined : json;
+  for (const file of [reportFile, chart]) if (file !== undefined) await checkWritable(file);
   const progress = createProgress();
   const report = await runBench({
     model: values.model,
@@ -59,10 +62,10 @@ export async function bench(args: string[], signal: AbortSignal): Promise<void> 
     onProgress: (what, done, total) => progress.update(`measuring ${what}`, done, total),
   }).finally(() => progress.clear());
   const comparison = baseline && compare(report, baseline);
-  const text = `${JSON.stringify({ ...report, comparison }, null, 2)}\n`;
-  if (json === '-') process.stdout.write(text);
-  else console.log([describeReport(report), ...(comparison ? ['', describeComparison(comparison)] : [])].join('\n'));
-  if (json !== undefined && json !== '-') await writeWhole(json, Buffer.from(text));
+  const text = JSON.stringify({ ...report, comparison }, null, 2);
+  if (json === '-') await print(text);
+  else await print([describeReport(report), ...(comparison ? ['', describeComparison(comparison)] : [])].join('\n'));
+  if (reportFile !== undefined) await writeWhole(reportFile, Buffer.from(`${text}\n`));
   if (chart !== undefined) await writeWhole(chart, await chartFile(chart, report));
 }
 

@@ -1,6 +1,7 @@
 /** `node-diffusion devices`: what the engine can run on here. */
 import { parseArgs } from 'node:util';
 import { listDevices } from '../model/devices';
+import { print } from './print';
 
 export const devicesHelp = `node-diffusion devices [--json]
 
@@ -12,14 +13,14 @@ export async function devices(args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { json: { type: 'boolean', default: false } } });
   const list = await listDevices();
   if (values.json) {
-    console.log(JSON.stringify({ devices: list }));
+    await print(JSON.stringify({ devices: list }));
     return;
   }
   const [{ name, description, threads, memoryBytes, instructionSet }, ...others] = list;
-  console.log(`${name}  ${description}, ${threads} threads, ${gibibytes(memoryBytes)}, ${instructionSet}`);
+  await print(`${name}  ${description}, ${threads} threads, ${gibibytes(memoryBytes)}, ${instructionSet}`);
   for (const device of others) {
     const found = device.description && `${device.description}, ${gibibytes(device.memoryBytes)}`;
     const state = device.reason ? `not used: ${device.reason}` : device.kind === 'software' ? 'software' : '';
-    console.log(`${device.name}  ${[found, state].filter(Boolean).join(', ')}`);
+    await print(`${device.name}  ${[found, state].filter(Boolean).join(', ')}`);
   }
 }

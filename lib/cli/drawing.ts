@@ -1,5 +1,6 @@
 /** What the subcommands that draw pictures share: options, loading, progress, saving, and what they say at the end. */
 import path from 'node:path';
+import { checkWritable } from '../files';
 import type { Prediction } from '../model/prediction';
 import type { PipelineOptions } from '../pipeline/pipeline';
 import type { SamplingRequest } from '../pipeline/sampling-request';
@@ -7,6 +8,7 @@ import type { UnconditionalResult } from '../pipeline/unconditional';
 import { type SamplerName, samplers } from '../sampling/samplers/index';
 import { type ScheduleName, schedules } from '../sampling/schedules';
 import { networkOptions } from './network-options';
+import { print } from './print';
 import { createProgress } from './progress';
 import { numberOption, UsageError } from './usage';
 
@@ -62,7 +64,7 @@ export const drawingHelp = `\
       --zero-terminal-snr    it was trained on levels that end in pure noise
       --flow-shift X         how much a flow's levels are moved up
       --deterministic        prints a hash of each stage, which tell where two machines part
-      --json                 one JSON object on stdout, no progress bar
+      --json                 one JSON object on stdout, no progress bar; seeds of 2^53 and more are strings in it
       --quiet                no progress bar, no summary`;
 
 /** What was drawn, and what --json tells of it beside files and seconds. */
@@ -103,6 +105,7 @@ export async function draw<P extends AsyncDisposable>(
   const progress = createProgress(values.json || values.quiet);
   const network = networkOptions(values);
   const flowShift = numberOption('flow-shift', values['flow-shift']);
+  await checkWritable(values.output);
   const started = performance.now();
   try {
     await using pipeline = await load(values.model, {
@@ -119,9 +122,9 @@ export async function draw<P extends AsyncDisposable>(
     const seconds = { load: (loaded - started) / 1000, draw: (performance.now() - loaded) / 1000 };
     const files = await save(drawn.images, values.output);
     progress.clear();
-    if (values.json) printJson(drawn, files, seconds);
+    if (values.json) await printJson(drawn, files, seconds);
     else if (!values.quiet) printSummary(drawn, files, seconds);
-    if (!values.json) printHashes(drawn);
+    if (!values.json) await printHashes(drawn);
   } finally {
     progress.clear();
   }
@@ -132,10 +135,16 @@ interface Seconds {
   draw: number;
 }
 
-function printJson({ images, seeds, hashes, facts }: Drawn, files: string[], seconds: Seconds): void {
+async function printJson(drawn: Drawn, files: string[], seconds: Seconds): Promise<void> {
+  const { images, seeds, hashes, facts } = drawn;
   const { width, height } = images[0];
-  const pictures = files.map((file, i) => ({ file, seed: Number(seeds[i]), width, height }));
-  console.log(JSON.stringify({ images: pictures, ...facts, hashes, seconds }));
+  const pictures = files.map((file, i) => ({ file, seed: jsonSeed(seeds[i]), width, height }));
+  await print(JSON.stringify({ images: pictures, ...facts, hashes, seconds }));
+}
+
+/** JSON's numbers are exact below 2^53; `--seed` takes the text too. */
+function jsonSeed(seed: number | bigint): number | string {
+  return Number.isSafeInteger(Number(seed)) ? Number(seed) : String(seed);
 }
 
 function printSummary({ seeds, warning }: Drawn, files: string[], { load, draw }: Seconds): void {
@@ -144,9 +153,9 @@ function printSummary({ seeds, warning }: Drawn, files: string[], { load, draw }
 }
 
 /** On stdout, a line each, for diff. */
-function printHashes({ hashes }: Drawn): void {
+async function printHashes({ hashes }: Drawn): Promise<void> {
   for (const [stage, list] of Object.entries(hashes ?? {})) {
-    for (const [i, hash] of list.entries()) console.log(`${stage} ${i + 1} ${hash}`);
+    for (const [i, hash] of list.entries()) await print(`${stage} ${i + 1} ${hash}`);
   }
 }
 

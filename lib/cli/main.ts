@@ -1,32 +1,8 @@
 /** The command line: picks the subcommand, and turns how it ends into an exit code. */
 import { DiffusionError, type ErrorCode } from '../errors';
-import { bench, benchHelp } from './bench';
-import { convert, convertHelp } from './convert';
-import { ddpm, ddpmHelp } from './ddpm';
-import { devices, devicesHelp } from './devices';
-import { img2img, img2imgHelp } from './img2img';
-import { inpaint, inpaintHelp } from './inpaint';
-import { inspect, inspectHelp } from './inspect';
-import { txt2img, txt2imgHelp } from './txt2img';
-import { upscale, upscaleHelp } from './upscale';
+import { commandOf, helpOf } from './commands';
+import { print } from './print';
 import { UsageError } from './usage';
-
-interface Command {
-  run(args: string[], signal: AbortSignal): Promise<void>;
-  help: string;
-}
-
-const commands: Readonly<Record<string, Command>> = {
-  txt2img: { run: txt2img, help: txt2imgHelp },
-  img2img: { run: img2img, help: img2imgHelp },
-  inpaint: { run: inpaint, help: inpaintHelp },
-  ddpm: { run: ddpm, help: ddpmHelp },
-  upscale: { run: upscale, help: upscaleHelp },
-  inspect: { run: inspect, help: inspectHelp },
-  convert: { run: convert, help: convertHelp },
-  devices: { run: devices, help: devicesHelp },
-  bench: { run: bench, help: benchHelp },
-};
 
 /** What a request may be refused for: the user's words, not the machine. */
 const wrongUse: ReadonlySet<ErrorCode> = new Set([
@@ -44,7 +20,7 @@ export async function main(args: string[]): Promise<void> {
   try {
     await dispatch(args, cancel.signal);
   } catch (error) {
-    const [exitCode, sentence] = explain(error);
+    const [exitCode, sentence] = explain(error, args);
     console.error(`node-diffusion: ${sentence}`);
     process.exitCode = exitCode;
   } finally {
@@ -53,28 +29,51 @@ export async function main(args: string[]): Promise<void> {
 }
 
 async function dispatch(args: string[], signal: AbortSignal): Promise<void> {
-  const named = Object.hasOwn(commands, args[0] ?? '');
-  const command = commands[named ? args[0] : 'txt2img'];
-  const rest = named ? args.slice(1) : args;
-  if (rest.includes('--help') || rest.includes('-h')) {
-    console.log(command.help);
-    if (!named) console.log(`\nOther commands: ${Object.keys(commands).slice(1).join(', ')} (each with --help)`);
-  } else if (args.length === 0) {
+  const [first, ...others] = args;
+  if (first === undefined) {
     throw new UsageError('a prompt is needed: node-diffusion "a smiling woman" -o out.png (--help tells more)');
-  } else if (args[0] === '--version') {
-    console.log(require('../../package.json').version);
-  } else {
-    await command.run(rest, signal);
   }
+  if (['version', '--version', '-v'].includes(first)) {
+    expectAtMost(0, others);
+    return print(require('../../package.json').version);
+  }
+  if (first === 'help') {
+    expectAtMost(1, others);
+    return print(helpOf(others[0]));
+  }
+  const { command, rest, isNamed } = commandOf(args);
+  if (rest.includes('--help') || rest.includes('-h')) return print(isNamed ? command.help : helpOf());
+  await command.run(rest, signal);
 }
 
-function explain(error: unknown): [exitCode: number, sentence: string] {
+function expectAtMost(count: number, args: string[]): void {
+  if (args.length > count) throw new UsageError(`unexpected argument '${args[count]}'`);
+}
+
+function explain(error: unknown, args: string[]): [exitCode: number, sentence: string] {
   if (error instanceof DiffusionError) {
     if (error.code === 'ABORTED') return [130, 'cancelled'];
-    return [wrongUse.has(error.code) ? 2 : 1, `${error.code}: ${error.message}`];
+    return [wrongUse.has(error.code) ? 2 : 1, `${error.code}: ${asCommands(error.message)}`];
   }
   const code = (error as { code?: unknown }).code;
   const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof UsageError || String(code).startsWith('ERR_PARSE_ARGS')) return [2, message];
+  if (error instanceof UsageError) return [2, message];
+  if (String(code).startsWith('ERR_PARSE_ARGS')) return [2, valueWithDash(message, args) ?? message];
   return [1, message];
+}
+
+/** What the API calls a way to load a model is a command here. */
+function asCommands(message: string): string {
+  return message
+    .replace('load it with Pipeline.unconditional()', '`node-diffusion ddpm` draws with it')
+    .replace('load it with Pipeline.load()', '`node-diffusion "PROMPT"` draws with it');
+}
+
+/** parseArgs' three lines on `--seed -1` as one. */
+function valueWithDash(message: string, args: string[]): string | undefined {
+  const [, given, name] = /^Option '(-[\w-]+)' argument is ambiguous.* '(--[\w-]+)=-XYZ'/s.exec(message) ?? [];
+  if (name === undefined) return undefined;
+  const value = args[args.indexOf(given) + 1];
+  const quoted = /^[\w.-]+$/.test(value) ? value : `'${value}'`;
+  return `${name}: expected a value, got '${value}': a value that begins with a dash is written ${name}=${quoted}`;
 }

@@ -14,7 +14,6 @@ export interface NetworkValues {
 export function networkOptions(
   values: NetworkValues,
 ): Pick<ModelOptions, 'device' | 'precision' | 'threads' | 'memoryBudgetBytes'> {
-  const budget = numberOption('memory-budget-mb', values['memory-budget-mb']);
   const device = deviceNames.find((name) => name === values.device);
   if (values.device !== undefined && !device)
     throw new UsageError(`--device: expected one of ${deviceNames.join(', ')}, got '${values.device}'`);
@@ -22,6 +21,16 @@ export function networkOptions(
     device,
     precision: values.precision,
     threads: numberOption('threads', values.threads),
-    memoryBudgetBytes: budget === undefined ? undefined : budget * 2 ** 20,
+    memoryBudgetBytes: budgetBytes(values['memory-budget-mb']),
   };
+}
+
+/** Of MiB, which may have a fraction. */
+function budgetBytes(value: string | undefined): number | undefined {
+  const budget = numberOption('memory-budget-mb', value);
+  if (budget === undefined) return undefined;
+  const bytes = Math.round(budget * 2 ** 20);
+  if (!Number.isSafeInteger(bytes) || bytes < 0)
+    throw new UsageError(`--memory-budget-mb: expected a number of MiB, 0 or more, got '${value}'`);
+  return bytes;
 }

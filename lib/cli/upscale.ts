@@ -1,8 +1,10 @@
 /** `node-diffusion upscale`: a picture made larger by a network. */
 import { parseArgs } from 'node:util';
+import { checkWritable } from '../files';
 import { Image } from '../pipeline/image-request';
 import { Upscaler } from '../pipeline/upscaler';
 import { networkOptions } from './network-options';
+import { print } from './print';
 import { createProgress } from './progress';
 import { UsageError } from './usage';
 
@@ -36,6 +38,7 @@ export async function upscale(args: string[], signal: AbortSignal): Promise<void
   if (more.length > 0) throw new UsageError(`unexpected argument '${more[0]}'`);
   if (values.model === undefined) throw new UsageError('--model: expected the file of an upscaler, got none');
   const network = networkOptions(values);
+  await checkWritable(values.output);
   const progress = createProgress(values.json || values.quiet);
   const started = performance.now();
   try {
@@ -47,7 +50,7 @@ export async function upscale(args: string[], signal: AbortSignal): Promise<void
     const { width, height } = larger;
     const seconds = (performance.now() - started) / 1000;
     progress.clear();
-    if (values.json) console.log(JSON.stringify({ images: [{ file: values.output, width, height }], seconds }));
+    if (values.json) await print(JSON.stringify({ images: [{ file: values.output, width, height }], seconds }));
     else if (!values.quiet) console.error(`${values.output}  (${width} x ${height}, ${seconds.toFixed(2)} s)`);
   } finally {
     progress.clear();

@@ -1,3 +1,5 @@
+/** What the subcommands share of being used: texts to numbers, and what is refused. */
+
 /** Wrong use of the command line: the program ends with exit code 2. */
 export class UsageError extends Error {}
 

@@ -23,7 +23,7 @@ export interface ConvertOptions {
    * files, a ggml quantised type such as `q8_0` or `q4_k`. Default `auto`.
    */
   type?: string;
-  /** Types of single tensors; the first rule that matches a name counts. Default none. */
+  /** Types of single tensors; the first rule that matches a name counts, and one that matches none is an error. Default none. */
   rules?: readonly ConversionRule[];
   /** A file or folder whose VAE takes the place of the model's own. */
   vae?: string;

@@ -4,10 +4,11 @@ import { loadAddon } from '../binding/load';
 import { DiffusionError } from '../errors';
 import { checkPath } from '../files';
 import { callNative } from './cancellation';
+import { inspectModel } from './inspect';
 
 /** The request that {@link estimateMemory} plans for. */
 export interface MemoryOptions {
-  /** Of the pictures, or for an unconditional model of its own pixels. Default 512. */
+  /** Of the pictures, or for an unconditional model of its own pixels. Default: the size that the model was trained on, or 512. */
   width?: number;
   /** As `width`. */
   height?: number;
@@ -56,7 +57,8 @@ const mappedBytes = 64 * 2 ** 20;
  */
 export async function estimateMemory(path: string, options: MemoryOptions = {}): Promise<MemoryEstimate> {
   checkPath(path);
-  const { width = 512, height = 512, batchSize = 1, task = 'txt2img', guidance = true, promptWindows = 1 } = options;
+  const { pictureSize: side = 512 } = await inspectModel(path);
+  const { width = side, height = side, batchSize = 1, task = 'txt2img', guidance = true, promptWindows = 1 } = options;
   const { precision = 'auto', memoryBudgetBytes, threads = availableParallelism() } = options;
   const numbers = { width, height, batchSize, promptWindows, memoryBudgetBytes: memoryBudgetBytes ?? 0, threads };
   for (const [name, value] of Object.entries(numbers)) {

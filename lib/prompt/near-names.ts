@@ -1,11 +1,11 @@
 /** The names that somebody may have meant. */
 
-/** Of `names` the ones nearest to `wanted` by edits, at most three; none that would take more than half of it. */
-export function nearNames(wanted: string, names: Iterable<string>): string[] {
+/** Of `names` the ones nearest to `wanted` by edits, at most three; none that would take more than `most`, by default half of it. */
+export function nearNames(wanted: string, names: Iterable<string>, most = Math.max(2, wanted.length / 2)): string[] {
   const target = wanted.toLowerCase();
   const distances = [...names].map((name) => ({ name, distance: editDistance(target, name.toLowerCase()) }));
   return distances
-    .filter(({ name, distance }) => distance <= Math.max(2, target.length / 2) || name.toLowerCase().includes(target))
+    .filter(({ name, distance }) => distance <= most || name.toLowerCase().includes(target))
     .sort((a, b) => a.distance - b.distance)
     .slice(0, 3)
     .map(({ name }) => name);

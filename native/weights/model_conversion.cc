@@ -52,6 +52,7 @@ class Conversion {
             }
         }
         check_readable();
+        check_rules();
     }
 
     ConversionResult run() {
@@ -121,6 +122,16 @@ class Conversion {
         if (!vae_) return;
         for (const auto& name : vae_->unreadable_names()) {
             if (name.starts_with(kVae)) vae_->at(name);
+        }
+    }
+
+    // A pattern that matches nothing is a misspelt one.
+    void check_rules() const {
+        for (const ConversionRule& rule : types_.rules) {
+            const auto matched = [&](const auto& tensor) { return matches(tensor.name, rule.pattern); };
+            if (std::any_of(written_.begin(), written_.end(), matched)) continue;
+            fail("INVALID_ARGUMENT", "rules: expected patterns that match a tensor's name, such as unet.* or vae.*, got ",
+                 printable(rule.pattern));
         }
     }
 

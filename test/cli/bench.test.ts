@@ -85,6 +85,8 @@ t.test('wrong use, and what is not there', async (t) => {
     [['--steps', '0'], 2, /INVALID_ARGUMENT: steps: expected a whole number, 1 or more, got 0/],
     [['--repeat', '1.5'], 2, /INVALID_ARGUMENT: repeat/],
     [['--precision', 'q3'], 2, /INVALID_ARGUMENT: precision/],
+    [['--json', path.join(folder, 'no', 'r.json')], 1, /FILE_NOT_WRITABLE: .*r\.json/],
+    [['--chart', path.join(folder, 'no', 'r.svg')], 1, /FILE_NOT_WRITABLE: .*r\.svg/],
     [['--chart', 'x.pdf'], 2, /INVALID_ARGUMENT: chart: .*\.svg or \.png/],
     [['--peer', 'sd-cli'], 2, /--peer: expected NAME=PROGRAM, got 'sd-cli'/],
     [['--peer', 'onnx=x'], 2, /INVALID_ARGUMENT: peer: expected one of sd-cli/],
@@ -108,6 +110,6 @@ t.test('wrong use, and what is not there', async (t) => {
 
 t.test('Ctrl-C ends with 130', async (t) => {
   const args = ['bench', '--size', '512', '--steps', '1000'];
-  const { code, stderr } = await run(args, (child) => setTimeout(() => child.kill('SIGINT'), 3000));
+  const { code, stderr } = await run(args, { onStart: (child) => setTimeout(() => child.kill('SIGINT'), 3000) });
   t.equal(code, 130, stderr);
 });

@@ -75,7 +75,7 @@ t.test('wrong use ends with 2 and one line, failures with 1', async (t) => {
   t.notOk(existsSync(out('x.png')));
   const text = await run(['ddpm', '--model', networkPath('avatar.safetensors'), '-o', out('x.png')]);
   t.equal(text.code, 1);
-  t.match(text.stderr, /^node-diffusion: MISSING_COMPONENT: .*Pipeline\.load\(\)/);
+  t.match(text.stderr, /^node-diffusion: MISSING_COMPONENT: .*`node-diffusion "PROMPT"` draws with it/);
 });
 
 t.test('help', async (t) => {

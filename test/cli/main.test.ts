@@ -1,5 +1,5 @@
 /** The command line as a person runs it: what it writes, says, and returns. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import t from 'tap';
@@ -93,6 +93,70 @@ t.test('wrong use ends with 2 and one line', async (t) => {
   t.notOk(existsSync(out('x.png')), 'nothing half-written stays');
 });
 
+t.test('a word that is nearly a command draws nothing', async (t) => {
+  const cwd = t.testdir();
+  const near = {
+    benchh: 'bench',
+    inspct: 'inspect',
+    Help: 'help',
+    verison: 'version',
+    devces: 'devices',
+    paint: 'inpaint',
+  };
+  for (const [word, meant] of Object.entries(near)) {
+    const { code, stderr } = await run([word], { cwd });
+    t.equal(code, 2, word);
+    t.equal(
+      stderr,
+      `node-diffusion: there is no command '${word}': did you mean ${meant}? \`node-diffusion txt2img ${word}\` draws it\n`,
+    );
+  }
+  t.equal((await run(['benchh', '--json', '--steps', '1'], { cwd })).code, 2, 'with options too');
+  t.strictSame(readdirSync(cwd), []);
+  for (const args of [['txt2img', 'benchh'], ['-p', 'help'], ['toString'], ['cat']]) {
+    const { code, stderr } = await run([...args, ...small], { cwd });
+    t.equal(code, 0, `${args}: ${stderr}`);
+  }
+});
+
+t.test('a value with a dash before it', async (t) => {
+  const cases: [string[], RegExp][] = [
+    [['--seed', '-1'], /^node-diffusion: --seed: expected a value, got '-1': .* is written --seed=-1\n$/],
+    [['--negative-prompt', '-ugly hat'], /is written --negative-prompt='-ugly hat'\n$/],
+    [['-o', '-x.png'], /is written --output=-x\.png\n$/],
+    [['--memory-budget-mb=-5'], /--memory-budget-mb: expected a number of MiB, 0 or more, got '-5'/],
+  ];
+  for (const [args, message] of cases) t.match(await run(['a cat', ...model, ...args]), { code: 2, stderr: message });
+});
+
+t.test('a fraction of a MiB', async (t) => {
+  const { code, stderr } = await run(['a cat', '-o', out('b.png'), ...small, '--memory-budget-mb', '0.0101']);
+  t.equal(code, 1);
+  t.match(stderr, /OUT_OF_MEMORY: .* memory budget of 10591 bytes/);
+});
+
+t.test('a seed in --json can be given back', async (t) => {
+  const seeds: unknown[] = [];
+  for (const seed of ['9007199254740991', '9007199254740992', '18446744073709551615']) {
+    const args = ['a cat', '-o', out('seed.png'), ...small, '--seed', seed, '--json'];
+    seeds.push(JSON.parse((await run(args)).stdout).images[0].seed);
+  }
+  t.strictSame(seeds, [9007199254740991, '9007199254740992', '18446744073709551615']);
+});
+
+t.test('standard output that cannot be written', { skip: !existsSync('/dev/full') && 'no /dev/full' }, async (t) => {
+  for (const args of [['a cat', '-o', out('full.png'), ...small, '--json'], ['devices'], ['--version']]) {
+    const { code, stderr } = await run(args, { stdout: openSync('/dev/full', 'w') });
+    t.equal(code, 1, `${args}`);
+    t.match(stderr, /^node-diffusion: FILE_NOT_WRITABLE: standard output .*ENOSPC.*\n$/);
+  }
+});
+
+t.test('a reader that has read enough is no failure', async (t) => {
+  const closed = await run(['inspect'], { onStart: (child) => child.stdout?.destroy() });
+  t.match(closed, { code: 0, stderr: '' });
+});
+
 t.test('failures end with 1 and a code', async (t) => {
   const { code, stderr } = await run(['a cat', '-o', out('y.png'), '--model', out('absent.safetensors')]);
   t.equal(code, 1);
@@ -100,6 +164,11 @@ t.test('failures end with 1 and a code', async (t) => {
   const unwritable = await run(['a cat', '-o', path.join(folder, 'no', 'such', 'folder.png'), ...small]);
   t.equal(unwritable.code, 1);
   t.match(unwritable.stderr, /FILE_NOT_WRITABLE/);
+  const both = ['--model', out('absent.safetensors'), '-o', path.join(folder, 'no', 'a.png')];
+  t.match((await run(['a cat', ...both])).stderr, /FILE_NOT_WRITABLE.*create it first/, 'before the model is loaded');
+  t.match((await run(['ddpm', ...both])).stderr, /FILE_NOT_WRITABLE/);
+  const unconditional = await run(['a cat', '-m', networkPath('ddpm.safetensors'), '-o', out('y.png')]);
+  t.match(unconditional, { code: 1, stderr: /MISSING_COMPONENT: .*: `node-diffusion ddpm` draws with it\n$/ });
 });
 
 t.test('what the network predicts', async (t) => {
@@ -117,7 +186,7 @@ t.test('what the network predicts', async (t) => {
 
 t.test('Ctrl-C ends with 130', async (t) => {
   const args = ['a cat', '-o', out('z.png'), ...model, '--width', '512', '--height', '512', '--steps', '1000'];
-  const { code, stderr } = await run(args, (child) => setTimeout(() => child.kill('SIGINT'), 2500));
+  const { code, stderr } = await run(args, { onStart: (child) => setTimeout(() => child.kill('SIGINT'), 2500) });
   t.equal(code, 130, stderr);
   t.notOk(existsSync(out('z.png')));
 });
@@ -142,5 +211,9 @@ t.test('inspect, devices, help, version', async (t) => {
     t.equal(code, 0);
     t.match(stdout, /^node-diffusion /);
   }
-  t.match((await run(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
+  for (const args of [['--version'], ['-v'], ['version']]) t.match((await run(args)).stdout, /^\d+\.\d+\.\d+\n$/);
+  t.equal((await run(['help'])).stdout, (await run(['--help'])).stdout);
+  t.equal((await run(['help', 'bench'])).stdout, (await run(['bench', '--help'])).stdout);
+  t.match(await run(['help', 'toString']), { code: 2, stderr: /help: expected one of txt2img, .*, got 'toString'/ });
+  t.match(await run(['version', 'x']), { code: 2, stderr: /unexpected argument 'x'/ });
 });

@@ -22,6 +22,8 @@ t.test('a picture', async (t) => {
   await using upscaler = await Upscaler.load(model, { threads: 1 });
   t.ok(sameBytes((await Image.open(to)).data, (await upscaler.upscale(picture)).data));
 
+  const nowhere = await run(['upscale', from, '-m', model, '-o', path.join(folder, 'no', 'out.png')]);
+  t.match(nowhere, { code: 1, stderr: /FILE_NOT_WRITABLE/ });
   for (const args of [['upscale'], ['upscale', from], ['upscale', from, to, '-m', model]]) {
     t.equal((await run(args)).code, 2, args.join(' '));
   }

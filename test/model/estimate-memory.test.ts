@@ -32,6 +32,19 @@ t.test('unconditional', async (t) => {
   t.match(estimate, { weightBytes: pipeline.model.info.weightBytes, computeBytes });
 });
 
+t.test('without a size, that of the model', async (t) => {
+  for (const [name, side] of [
+    ['ddpm.safetensors', 16],
+    ['sd1.safetensors', 64],
+  ] as const) {
+    const model = path.join(networks, name);
+    const own = await estimateMemory(model, { threads: 1 });
+    t.strictSame(own, await estimateMemory(model, { threads: 1, width: side, height: side }), name);
+    const wide = await estimateMemory(model, { threads: 1, width: 2 * side });
+    t.strictSame(wide, await estimateMemory(model, { threads: 1, width: 2 * side, height: side }), name);
+  }
+});
+
 t.test('more of everything needs more', async (t) => {
   const model = path.join(networks, 'sd1.safetensors');
   const total = async (options: object) => (await estimateMemory(model, { ...options, threads: 1 })).totalBytes;

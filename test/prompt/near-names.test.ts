@@ -8,4 +8,5 @@ t.test('the nearest three, by edits', async (t) => {
   t.strictSame(nearNames('grain', names), ['filmGrain'], 'a part of a name');
   t.strictSame(nearNames('zzzzzzzz', names), []);
   t.strictSame(nearNames('x', []), []);
+  t.strictSame(nearNames('filn', names, 1), ['film'], 'within one edit');
 });

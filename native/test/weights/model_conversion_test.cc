@@ -241,6 +241,8 @@ TEST("conversion: endings, types and tensors that cannot be") {
     ConversionOptions options;
     options.rules = {{"*", "q4_k"}};
     THROWN("INVALID_ARGUMENT", convert_model(input, folder.path("o.safetensors"), options));
+    options.rules = {{"unet.*", "f16"}, {"unte.*", "f16"}};
+    CHECK(contains(THROWN("INVALID_ARGUMENT", convert_model(input, folder.path("o.gguf"), options)), "got unte.*"));
     const std::string half = R"({"unet.conv_in.weight":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]})";
     const std::string bias = R"(,"unet.conv_in.bias":{"dtype":"F16","shape":[1],"data_offsets":[2,4]}})";
     const std::string eighths = folder.write("f8.safetensors", safetensors(half + bias, "1234"));

@@ -1,0 +1,26 @@
+/** The process that is measured, alone: who it belongs to. */
+import { fork } from 'node:child_process';
+import path from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import t from 'tap';
+import type { Configuration } from '../../lib/bench/round';
+import { networkPath } from '../support/safetensors';
+
+const program = path.resolve(__dirname, '..', '..', 'dist', 'bench', 'round-program.js');
+
+t.test('it ends with the process that began it, in silence', async (t) => {
+  const hours: Configuration = {
+    ...{ model: networkPath('avatar.safetensors'), width: 1024, height: 1024 },
+    ...{ steps: 1000, precision: 'auto', threads: 1 },
+  };
+  for (const milliseconds of [0, 3000]) {
+    const child = fork(program, [JSON.stringify(hours)], { execArgv: [], silent: true });
+    let said = '';
+    child.stderr?.on('data', (chunk) => (said += chunk));
+    const closed = new Promise((resolve) => child.on('close', (code, signal) => resolve([code, signal])));
+    await wait(milliseconds);
+    child.disconnect(); // as when the parent is killed
+    t.strictSame(await closed, [0, null], `after ${milliseconds} ms`);
+    t.equal(said, '');
+  }
+});

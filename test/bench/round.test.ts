@@ -9,12 +9,12 @@ import { networkPath } from '../support/safetensors';
 const program = path.resolve(__dirname, '..', '..', 'dist', 'bench', 'round-program.js');
 
 t.test('it ends with the process that began it, in silence', async (t) => {
-  const hours: Configuration = {
-    ...{ model: networkPath('avatar.safetensors'), width: 1024, height: 1024 },
+  const thousand: Configuration = {
+    ...{ model: networkPath('avatar.safetensors'), width: 64, height: 64 },
     ...{ steps: 1000, precision: 'auto', threads: 1 },
   };
-  for (const milliseconds of [0, 3000]) {
-    const child = fork(program, [JSON.stringify(hours)], { execArgv: [], silent: true });
+  for (const milliseconds of [0, 1500]) {
+    const child = fork(program, [JSON.stringify(thousand)], { execArgv: [], silent: true });
     let said = '';
     child.stderr?.on('data', (chunk) => (said += chunk));
     const closed = new Promise((resolve) => child.on('close', (code, signal) => resolve([code, signal])));

@@ -14,7 +14,10 @@ t.test('it ends with the process that began it, in silence', async (t) => {
     ...{ steps: 1000, precision: 'auto', threads: 1 },
   };
   for (const milliseconds of [0, 1500]) {
-    const child = fork(program, [JSON.stringify(thousand)], { execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+    const child = fork(program, [JSON.stringify(thousand)], {
+      execArgv: [],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
     let said = '';
     child.stderr?.on('data', (chunk) => (said += chunk));
     const closed = new Promise((resolve) => child.on('close', (code, signal) => resolve([code, signal])));

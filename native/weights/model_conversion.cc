@@ -130,7 +130,8 @@ class Conversion {
         for (const ConversionRule& rule : types_.rules) {
             const auto matched = [&](const auto& tensor) { return matches(tensor.name, rule.pattern); };
             if (std::any_of(written_.begin(), written_.end(), matched)) continue;
-            fail("INVALID_ARGUMENT", "rules: expected patterns that match a tensor's name, such as unet.* or vae.*, got ",
+            fail("INVALID_ARGUMENT",
+                 "rules: expected patterns that match a tensor's name, such as unet.* or vae.*, got ",
                  printable(rule.pattern));
         }
     }
